@@ -28,8 +28,14 @@ struct buf {
 };
 
 #define BUF_DEFAULT_MAX MIB(64)
-#define BUF_INIT        { 0 }
-#define BUF_MAX(n)      { .max = (n) }
+#define BUF_INIT \
+    {            \
+        0        \
+    }
+#define BUF_MAX(n) \
+    {              \
+        .max = (n) \
+    }
 
 void buf_clear(struct buf *b);
 void buf_reset(struct buf *b); /* len = 0, memory kept */

@@ -32,10 +32,10 @@ void log_line(enum log_level level, const char *module, const char *fmt, ...)
 #define log_error(module, ...)   log_line(LOG_LEVEL_ERROR, module, __VA_ARGS__)
 #define log_warning(module, ...) log_line(LOG_LEVEL_WARNING, module, __VA_ARGS__)
 #define log_info(module, ...)    log_line(LOG_LEVEL_INFO, module, __VA_ARGS__)
-#define log_debug(module, ...)                                                                \
-    do {                                                                                      \
-        if (log_enabled(LOG_LEVEL_DEBUG))                                                     \
-            log_line(LOG_LEVEL_DEBUG, module, __VA_ARGS__);                                   \
+#define log_debug(module, ...)                              \
+    do {                                                    \
+        if (log_enabled(LOG_LEVEL_DEBUG))                   \
+            log_line(LOG_LEVEL_DEBUG, module, __VA_ARGS__); \
     } while (0)
 
 #endif

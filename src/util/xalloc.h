@@ -19,7 +19,7 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t size);
 void *xreallocarray(void *p, size_t n, size_t size);
-char *xstrdup(const char *s);          /* NULL stays NULL */
+char *xstrdup(const char *s); /* NULL stays NULL */
 char *xstrndup(const char *s, size_t n);
 void *xmemdup(const void *p, size_t n);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -34,11 +34,11 @@ static inline void autofree_cleanup(void *pp)
 #define autofree __attribute__((cleanup(autofree_cleanup)))
 
 /* Gives *pp away and leaves NULL behind. */
-#define steal_ptr(pp)                                                                         \
-    ({                                                                                        \
-        __typeof__(*(pp)) stolen_ = *(pp);                                                    \
-        *(pp) = NULL;                                                                         \
-        stolen_;                                                                              \
+#define steal_ptr(pp)                      \
+    ({                                     \
+        __typeof__(*(pp)) stolen_ = *(pp); \
+        *(pp) = NULL;                      \
+        stolen_;                           \
     })
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
