@@ -159,8 +159,13 @@ struct e2b_fop_args {
     const void *data; /* copied */
     size_t len;
 };
+/*
+ * The completion gets the rich lstat of the name that the operation leaves (`to` for LINK,
+ * REPLACE and SPLICE, else `path`), printed by the same helper, so that no second request is
+ * needed; NULL after UNLINK, RMDIR and SYNC.
+ */
 struct e2b_call *e2b_file_op(struct e2b_client *client, const char *id, enum e2b_fop op,
-                             const struct e2b_fop_args *args, e2b_done_fn *fn, void *arg);
+                             const struct e2b_fop_args *args, e2b_entry_fn *fn, void *arg);
 
 /* The raw text of a symlink (may be any bytes but NUL), EINVAL if it is none. */
 typedef void e2b_text_fn(void *arg, const char *text, size_t len, const struct e2b_err *err);
