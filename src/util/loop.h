@@ -45,7 +45,8 @@ void loop_assert_here(const struct loop *loop);
 struct loop_timer {
     /* private; all zero = stopped */
     int64_t due_ms;
-    size_t slot; /* 1-based place in the heap; 0 = stopped */
+    uint64_t seq; /* of the start: among equals, first come first served */
+    size_t slot;  /* 1-based place in the heap; 0 = stopped */
     loop_fn *fn;
     void *arg;
 };
