@@ -54,8 +54,18 @@ struct e2b_call *e2b_process_start(struct e2b_client *client, const char *id,
                                    e2b_process_event_fn *on_event, e2b_process_fn *fn,
                                    void *arg);
 
+/*
+ * Holds the output of e2b_process_start back while a consumer is slow; envd then holds the
+ * process.  What has arrived already (about 100 KiB at most) still comes.  A paused stream does
+ * not count as stalled.  Both may be called more than once, also from inside an event.
+ */
+void e2b_process_pause(struct e2b_call *call);
+void e2b_process_resume(struct e2b_call *call);
+
 /* Writes to the stdin of a process started with has_stdin; copied.  One at a time keeps order:
- * the completion says that the process's pipe took it. EPIPE: it doesn't read any more. */
+ * the completion says that the process's pipe took it. EPIPE: it doesn't read any more.
+ * Ends only with the process: envd waits as long as the pipe is full (envd.md 12.5), and a
+ * retry would write twice.  ENOENT: the process is gone. */
 struct e2b_call *e2b_process_input(struct e2b_client *client, const char *id, uint32_t pid,
                                    const void *data, size_t len, e2b_done_fn *fn, void *arg);
 struct e2b_call *e2b_process_close_stdin(struct e2b_client *client, const char *id,
