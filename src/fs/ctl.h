@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ctl: the grammar of <id>/ctl (design 4.2) as data.  Parsing only; control_run.c runs verbs.
+ *
+ * Input is from a user's program: any bytes.  A batch is parsed line by line, so that the
+ * lines before a bad one can run first.
+ */
+#ifndef FS_CTL_H
+#define FS_CTL_H
+
+#include <e2b/error.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CTL_MAX = 4095 };
+
+enum ctl_verb {
+    CTL_NOTHING, /* empty line or comment */
+    CTL_KILL,
+    CTL_TIMEOUT, /* seconds */
+    CTL_EXTEND,  /* seconds */
+    CTL_PAUSE,
+    CTL_RESUME,   /* seconds; 300 unless told */
+    CTL_SNAPSHOT, /* text: name or NULL */
+    CTL_FORK,     /* count; 1 unless told */
+    CTL_NETWORK,  /* text: JSON */
+    CTL_REFRESH,
+    CTL_FLUSH,
+};
+
+struct ctl_line {
+    enum ctl_verb verb;
+    int64_t seconds;
+    int64_t count;
+    char *text; /* owned; ctl_line_clear */
+};
+void ctl_line_clear(struct ctl_line *line);
+
+/*
+ * Parses the first line of `text` (len >= 1).  Returns its length including the newline, or
+ * -EINVAL (err says which line, what was expected).
+ */
+int ctl_parse(const char *text, size_t len, struct ctl_line *out, struct e2b_err *err);
+
+/* "name arguments - what it does" lines for help, from the same table. */
+const char *ctl_verb_help(size_t i); /* NULL after the last */
+
+#endif
