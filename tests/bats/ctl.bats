@@ -1,0 +1,197 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=core
+# ctl: verbs are written, and work or fail inside write().
+
+load helpers
+
+setup() {
+    setup_environment
+    start_server
+    id=$(make_sandbox)
+    mount_fs
+    ctl=$MNT/$id/ctl
+}
+
+# Nothing was sent that changes anything since the last ledger_clear.
+assert_nothing_sent() {
+    assert_equal "$(ledger_count '.method != "GET"')" 0
+}
+
+@test "echo kill ends the sandbox, and its directory is gone at the next look" {
+    echo kill >"$ctl"
+    errno_is ENOENT stat "$MNT/$id"
+    assert_equal "$(ls "$MNT")" ""
+    run ! api GET "/sandboxes/$id"
+}
+
+@test "kill ends a paused sandbox too, without waking it" {
+    pause_sandbox "$id"
+    wait_until 5 grep -qx paused "$MNT/$id/state"
+    ledger_clear
+    echo kill >"$ctl"
+    run ! api GET "/sandboxes/$id"
+    assert_no_data_plane "$id"
+}
+
+@test "a number is seconds from now" {
+    echo 1200 >"$ctl"
+    assert_between "$(seconds_left "$id")" 1190 1200
+    echo 60 >"$ctl"
+    assert_between "$(seconds_left "$id")" 50 60
+}
+
+@test "durations have units, and timeout is the long form" {
+    echo 20m >"$ctl"
+    assert_between "$(seconds_left "$id")" 1190 1200
+    echo timeout 90s >>"$ctl"
+    assert_between "$(seconds_left "$id")" 80 90
+    printf 'timeout 1h' >"$ctl"
+    assert_between "$(seconds_left "$id")" 3590 3600
+}
+
+@test "extend lengthens what remains" {
+    echo 300 >"$ctl"
+    echo 'extend 10m' >"$ctl"
+    assert_between "$(seconds_left "$id")" 885 900
+}
+
+@test "the new end shows in info.json at once" {
+    before=$(jq -r .endAt "$MNT/$id/info.json")
+    echo 1h >"$ctl"
+    [ "$(jq -r .endAt "$MNT/$id/info.json")" != "$before" ]
+}
+
+@test "bad verbs and durations are EINVAL, and nothing is sent" {
+    ledger_clear
+    for line in kil KILL 'kill now' 0 00 -1 +5 1.5 5x 's' 'timeout' 'timeout 0' 'timeout 5 6' \
+        'extend' 'extend 0' 'extend x' 99999999999999999999 'refresh x' 'rm -rf /'; do
+        errno_is EINVAL ctl "$ctl" "$line"
+    done
+    assert_nothing_sent
+    assert_equal "$(cat "$MNT/$id/state")" running
+}
+
+@test "a bad verb fails in bash and in dash alike" {
+    for shell in bash dash; do
+        run $shell -c "echo kil >'$ctl'"
+        [ "$status" -ne 0 ]
+        assert_match "$output" 'Invalid argument'
+        run $shell -c "echo kil >>'$ctl'"
+        [ "$status" -ne 0 ]
+        run $shell -c "printf nonsense >'$ctl'"
+        [ "$status" -ne 0 ]
+    done
+}
+
+@test "comments and empty lines do nothing" {
+    ledger_clear
+    printf '# kill\n\n#\n\n' >"$ctl"
+    assert_nothing_sent
+}
+
+@test "a copy of ctl written back is harmless" {
+    ledger_clear
+    cat "$ctl" >"$T/copy"
+    [ -s "$T/copy" ]
+    run ! grep -v '^#' "$T/copy"
+    cp "$T/copy" "$ctl"
+    cat "$T/copy" >"$ctl"
+    assert_nothing_sent
+}
+
+@test "a batch runs in order, and stops at the line that fails" {
+    errno_is EINVAL ctl "$ctl" $'nonsense\n1200'
+    left=$(seconds_left "$id")
+    [ "$left" -le 600 ]
+    printf '300\nextend 300\n' >"$T/batch"
+    dd if="$T/batch" of="$ctl" bs=4095 conv=notrunc status=none
+    assert_between "$(seconds_left "$id")" 590 600
+    # The write returns what was done: the bytes before the bad line.
+    run fsop ctl "$ctl" $'1200\nnonsense'
+    assert_equal "$output" "5 EIO"
+    left=$(seconds_left "$id")
+    [ "$left" -ge 1190 ]
+}
+
+@test "a shell that retries a short write gets the error, and nothing runs twice" {
+    echo 300 >"$ctl"
+    ledger_clear
+    run dash -c "printf 'extend 100\nnonsense\n' >'$ctl'"
+    [ "$status" -ne 0 ]
+    assert_equal "$(ledger_count '.path | endswith("/timeout")')" 1
+}
+
+@test "more than 4095 bytes are EMSGSIZE" {
+    ledger_clear
+    long="#$(printf 'x%.0s' {1..4094})"
+    errno_is OK ctl "$ctl" "$long"
+    errno_is EMSGSIZE ctl "$ctl" "${long}x"
+    assert_nothing_sent
+}
+
+@test "touch, truncate and an open without a write do nothing" {
+    ledger_clear
+    touch "$ctl"
+    truncate -s 0 "$ctl"
+    : >"$ctl"
+    : >>"$ctl"
+    assert_nothing_sent
+    grep -q '^#' "$ctl"
+}
+
+@test "sed -i and mv onto ctl fail" {
+    run sed -i s/a/b/ "$ctl"
+    [ "$status" -ne 0 ]
+    echo kill >"$T/file"
+    run mv "$T/file" "$ctl"
+    [ "$status" -ne 0 ]
+    assert_equal "$(cat "$MNT/$id/state")" running
+}
+
+@test "python and tee can write it, and see errors" {
+    python3 -c 'import sys; open(sys.argv[1], "w").write("900")' "$ctl"
+    [ "$(seconds_left "$id")" -ge 890 ]
+    run python3 -c 'import sys; open(sys.argv[1], "w").write("nope")' "$ctl"
+    [ "$status" -ne 0 ]
+    echo 1200 | tee "$ctl" >/dev/null
+    [ "$(seconds_left "$id")" -ge 1190 ]
+    run tee "$ctl" <<<nope
+    [ "$status" -ne 0 ]
+}
+
+@test "refresh looks again at once" {
+    ls "$MNT/$id/fs/tmp" >/dev/null
+    ledger_clear
+    echo refresh >"$ctl"
+    ls "$MNT/$id/fs/tmp" >/dev/null
+    [ "$(ledger_count '.plane == "data"')" -ge 1 ]
+}
+
+@test "the failures of ctl are told in error, with the reason" {
+    run fsop ctl "$ctl" nonsense
+    assert_match "$(cat "$MNT/$id/error")" 'ctl.*EINVAL.*nonsense'
+    assert_equal "$(stat -c %s "$MNT/$id/error")" "$(cat "$MNT/$id/error" | wc -c)"
+}
+
+@test "error keeps the last sixteen failures" {
+    for n in {1..20}; do
+        run fsop ctl "$ctl" "bad$n"
+    done
+    assert_equal "$(wc -l <"$MNT/$id/error")" 16
+    grep -q bad20 "$MNT/$id/error"
+    run ! grep -qw bad4 "$MNT/$id/error"
+}
+
+@test "-o nokill refuses kill" {
+    unmount_fs
+    mount_fs -o nokill
+    errno_is EPERM ctl "$ctl" kill
+    assert_equal "$(cat "$MNT/$id/state")" running
+}
+
+@test "a batch after kill stops with ENOENT or ESTALE" {
+    run fsop ctl "$ctl" $'kill\n60'
+    assert_equal "$output" "5 EIO"
+    run ! api GET "/sandboxes/$id"
+}
