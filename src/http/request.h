@@ -60,11 +60,13 @@ typedef int http_data_fn(void *arg, const char *data, size_t len);
 
 struct http_limits {
     /* Milliseconds; 0 means the engine's default (design 11). */
-    int64_t connect_ms;    /* 3,000 */
-    int64_t first_byte_ms; /* from start to the answer's head; 10,000 */
-    int64_t stall_ms;      /* no byte either way; 30,000.  A paused transfer does not stall */
-    int64_t total_ms;      /* 0: none; for requests with bounded answers */
-    size_t max_body;       /* collected body; 0: 4 MiB.  More is EFBIG */
+    int64_t connect_ms; /* 3,000 */
+    /* From start, or from the last byte of a long body, to the answer's head; 10,000.
+     * Negative: only the stall limit. */
+    int64_t first_byte_ms;
+    int64_t stall_ms; /* no byte either way; 30,000.  A paused transfer does not stall */
+    int64_t total_ms; /* 0: none; for requests with bounded answers */
+    size_t max_body;  /* collected body; 0: 4 MiB.  More is EFBIG */
 };
 
 struct http_request {

@@ -251,6 +251,9 @@ void loop_fd_set(struct loop *loop, struct loop_fd *w, uint32_t events)
         return;
     w->events = events;
     r = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev);
+    /* The number was closed and opened again behind our back; watch what it is now. */
+    if (r < 0 && errno == ENOENT)
+        r = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev);
     assert(r == 0); /* it is watched, so only a descriptor closed too early can fail here */
     (void)r;
 }
