@@ -225,6 +225,14 @@ unmount_fs() {
     FS_PID=
 }
 
+# The program ends by itself, in good order (e2bfs is waited for and forgotten).
+fs_ends() {
+    local pid=$FS_PID
+    FS_PID=
+    end_process "$pid" e2bfs
+    assert_equal "$FAILED" ''
+}
+
 # Every e2bfs on a directory of this test, detached ones too.
 fs_pids() {
     pgrep -f "e2bfs .*$T" || true

@@ -45,9 +45,9 @@ state_of() {
     ls -l "$MNT" "$MNT/$id" "$fs" >/dev/null
     assert_no_data_plane "$paused"
     # A link's text can only be read by a process in the sandbox; nothing else is started.
-    lines=$(ledger_list '(.method == "GET" or (.plane == "data" and
+    changing=$(ledger_list '(.method == "GET" or (.plane == "data" and
         (.path | test("^/(filesystem.Filesystem/(Stat|ListDir)|process.Process/Start)$")))) | not')
-    assert_equal "$lines" ""
+    assert_equal "$changing" ""
     assert_equal "$(state_of "$id"; state_of "$paused" paused)" "$before"
 }
 
@@ -124,7 +124,7 @@ state_of() {
     ls "$fs/tmp" >/dev/null
     ledger_clear
     readers=()
-    for n in {1..20}; do
+    for _ in {1..20}; do
         cmp "$T/f" "$fs/tmp/f" &
         readers+=($!)
     done

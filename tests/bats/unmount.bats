@@ -21,9 +21,7 @@ kept() {
 @test "an idle mount goes at once, and its program with it" {
     ls -lR "$fs/home" >/dev/null
     faster_than 1000 fusermount3 -u "$MNT"
-    faster_than 2000 end_process "$FS_PID" e2bfs
-    FS_PID=''
-    [ -z "$FAILED" ]
+    faster_than 2000 fs_ends
 }
 
 @test "an idle mount goes at once with the server gone" {
@@ -33,18 +31,14 @@ kept() {
     SERVER_PID=''
     run timeout 60 ls "$fs/tmp"
     faster_than 1000 fusermount3 -u "$MNT"
-    faster_than 3000 end_process "$FS_PID" e2bfs
-    FS_PID=''
-    [ -z "$FAILED" ]
+    faster_than 3000 fs_ends
 }
 
 @test "an idle mount goes at once with the server stalled" {
     ls "$fs/home" >/dev/null
     fault '[{"kind":"stall"}]' || true
     faster_than 1000 fusermount3 -u "$MNT"
-    faster_than 3000 end_process "$FS_PID" e2bfs
-    FS_PID=''
-    [ -z "$FAILED" ]
+    faster_than 3000 fs_ends
 }
 
 @test "a busy mount says so and goes on; -uz detaches it" {
@@ -58,16 +52,14 @@ kept() {
     # What is open still works until it is closed.
     head -n 1 <&5 >/dev/null
     exec 5<&-
-    end_process "$FS_PID" e2bfs
-    FS_PID=''
+    fs_ends
 }
 
 @test "SIGTERM unmounts a busy mount, and what was written is kept" {
     exec 5>"$fs/tmp/f"
     echo precious-data >&5
     kill -TERM "$FS_PID"
-    end_process "$FS_PID" e2bfs
-    FS_PID=''
+    fs_ends
     exec 5>&- || true
     run ! is_mounted
     kept /tmp/f precious-data
@@ -81,8 +73,7 @@ kept() {
     sending() { [ "$(ledger_count '.path | startswith("/files")')" -ge 1 ]; }
     wait_until 10 sending
     kill -TERM "$FS_PID"
-    end_process "$FS_PID" e2bfs
-    FS_PID=''
+    fs_ends
     wait $copier || true
     run ! is_mounted
     fault '[]'
@@ -99,7 +90,7 @@ kept() {
     fault '[{"match":{"plane":"data"},"kind":"stall"}]'
     kill -TERM "$FS_PID"
     wait_until 60 process_gone "$FS_PID"
-    FS_PID=''
+    fs_ends
     exec 5>&- || true
     run ! is_mounted
     fault '[]'
@@ -117,8 +108,7 @@ kept() {
     head -c 10000 /dev/zero >"$fs/tmp/f"
     errno_is OK mmap-write "$fs/tmp/f" mapped-data
     kill -TERM "$FS_PID"
-    end_process "$FS_PID" e2bfs
-    FS_PID=''
+    fs_ends
     kept /tmp/f mapped-data || assert_equal "$(sandbox_get "$id" /tmp/f | head -c 11)" mapped-data
 }
 
@@ -131,8 +121,7 @@ os.execvp("e2bfs", ["e2bfs", "-f", sys.argv[1]])' "$MNT" 3>&- >>"$T/e2bfs.log" 2
     FS_PID=$!
     wait_until 20 fs_is_ready
     kill -INT "$FS_PID"
-    end_process "$FS_PID" e2bfs
-    FS_PID=''
+    fs_ends
     run ! is_mounted
     [ -z "$FAILED" ]
 }
@@ -149,8 +138,7 @@ os.execvp("e2bfs", ["e2bfs", "-f", sys.argv[1]])' "$MNT" 3>&- >>"$T/e2bfs.log" 2
     asked() { [ "$(ledger_count '.plane == "data"')" -ge 5 ]; }
     wait_until 10 asked
     kill -TERM "$FS_PID"
-    end_process "$FS_PID" e2bfs
-    FS_PID=''
+    fs_ends
     wait_until 10 process_gone $walker
     run ! is_mounted
 }
