@@ -7,14 +7,16 @@
  * list is served until it is stale_ms (60 s) old, then the error.  More than 100 sandboxes take
  * several serial pages: then the last complete list is served while the new one is fetched.
  *
- * A sandbox that is missing from a new list while it should still run is confirmed by a GET
- * (listings leave out what is in transition, control-plane.md 6.2) before it goes.
+ * A sandbox that is missing from a new list while it should still be there is confirmed by a
+ * GET (listings leave out what is in transition, control-plane.md 6.2): it stays until that
+ * says ENOENT.
  *
  * Metrics are fetched for 100 sandboxes at a time, the neighbours in the list with the one that
  * was asked for, so that `cat <mnt>/<star>/metrics` is one request per hundred.
  *
  * Threads:   loop only.
- * Ownership: lists and sandboxes are borrowed until the next turn of the loop.
+ * Ownership: lists and sandboxes are borrowed until the next turn of the loop, fleet_update or
+ *            fleet_forget.
  * Errors:    ENOENT for an unknown id; else the API's.
  */
 #ifndef CACHE_FLEET_H
@@ -35,13 +37,19 @@ struct fleet_config {
     const char *only;               /* show this id alone; NULL: all */
 };
 
-/* Told of what changed since the last list, on the loop: `gone` sandboxes are still valid. */
+/*
+ * Told of what changed since the last list (nothing of the first one) and through fleet_update
+ * and fleet_forget, which call it before they return.  A `gone` sandbox is still valid.  It may
+ * look into the fleet, not change it.
+ */
 enum fleet_change { FLEET_CAME, FLEET_GONE, FLEET_STATE, FLEET_RESTARTED };
 typedef void fleet_change_fn(void *arg, enum fleet_change change, const struct e2b_sandbox *s);
 
 struct fleet *fleet_new(struct loop *loop, struct e2b_client *client,
                         const struct fleet_config *config, fleet_change_fn *on_change,
                         void *arg);
+/* Whoever waits gets ECANCELED before this returns.  Requests in flight are cancelled; they may
+ * complete later, but before the client is freed. */
 void fleet_free(struct fleet *fleet);
 
 /* The list, sorted by id, if it is fresh; left_ms is its remaining life.  Else NULL. */
@@ -50,6 +58,9 @@ const struct e2b_sandbox_list *fleet_peek(const struct fleet *fleet, int64_t *le
 const struct e2b_sandbox_list *fleet_last(const struct fleet *fleet, int64_t *age_ms);
 /* From the last complete list, however old. */
 const struct e2b_sandbox *fleet_find(const struct fleet *fleet, const char *id);
+/* What keeps the list from being refreshed: 0 if nothing, else the negative errno of the last
+ * attempt and how long ago it was. */
+int fleet_last_error(const struct fleet *fleet, int64_t *age_ms, struct e2b_err *err);
 /* When the set of sandboxes last changed (the root's mtime). */
 struct timespec fleet_changed_at(const struct fleet *fleet);
 /* When a sandbox's object last changed here (its info.json's mtime). */
