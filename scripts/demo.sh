@@ -3,6 +3,7 @@
 # demo.sh BIN: mounts a local demo at ./mnt, says what to try, unmounts on Ctrl-C.
 #
 # Always --local: sandboxes on this machine, no account, nothing that costs money.
+# shellcheck disable=SC2317 # end() is called by a trap
 set -u
 cd "$(dirname "$0")/.." || exit
 bin=$1

@@ -4,6 +4,14 @@
 # are not in it and exits with 1.
 set -eu
 cd "$(dirname "$0")/.."
-mode=(-i)
-[ "${1-}" = --check ] && mode=(--dry-run -Werror)
-find include src tests -name '*.[ch]' -print0 | xargs -0 -r clang-format "${mode[@]}"
+if [ "${1-}" = --check ]; then
+    # shellcheck disable=SC2016 # $1 is the inner shell's
+    find include src tests -name '*.[ch]' -print0 |
+        xargs -0 -r -P 2 -n 20 sh -c 'status=0
+            for file; do
+                clang-format "$file" | cmp -s - "$file" || { echo "$file"; status=1; }
+            done
+            exit $status' sh
+else
+    find include src tests -name '*.[ch]' -print0 | xargs -0 -r clang-format -i
+fi

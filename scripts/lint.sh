@@ -24,9 +24,11 @@ check() {
 }
 
 man_pages() {
-    local output
-    output=$(mandoc -T lint -W warning man/*.[1-8] 2>&1)
-    [ -z "$output" ] || { echo "$output"; return 1; }
+    local pages output
+    pages=$(find man -name '*.[1-8]')
+    # shellcheck disable=SC2086 # a list of names without spaces
+    [ -z "$pages" ] || output=$(mandoc -T lint -W warning $pages 2>&1)
+    [ -z "${output-}" ] || { echo "$output"; return 1; }
 }
 
 sources=$(find src tests -name '*.c')
