@@ -23,7 +23,7 @@ allowed() {
 
 # library headers that only some files may see: pattern, then the files (as patterns).
 fenced=(
-    '^(jansson\.h|util/json\.h)$' '^src/(util/(json\.[ch]|runfile\.c)|e2b/|sandboxd/|http/lines\.)'
+    '^(jansson\.h|util/json\.h)$' '^src/(util/(json\.[ch]|(kv|runfile)\.c)|e2b/|sandboxd/|http/lines\.)'
     '^curl/' '^src/http/'
     '^(fuse|fuse3/|fuse_)' '^src/fs/'
     '^microhttpd\.h$' '^src/sandboxd/'
