@@ -158,6 +158,19 @@ static inline int64_t test_now_ms(void)
             test_fail(__FILE__, __LINE__, "still not: %s", #cond); \
     } while (0)
 
+/* Sanitizers end the program where malloc would say NULL; tests of that want the NULL. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 int main(int argc, char **argv)
 {
     int passed = 0, failed = 0;
