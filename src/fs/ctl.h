@@ -37,12 +37,14 @@ struct ctl_line {
 void ctl_line_clear(struct ctl_line *line);
 
 /*
- * Parses the first line of `text` (len >= 1).  Returns its length including the newline, or
- * -EINVAL (err says which line, what was expected).
+ * Parses the first line of `text` (1 <= len <= CTL_MAX).  Returns its length including the
+ * newline, or -EINVAL: err quotes what is wrong, made harmless, and says what was expected;
+ * *out is untouched.
  */
 int ctl_parse(const char *text, size_t len, struct ctl_line *out, struct e2b_err *err);
 
-/* "name arguments - what it does" lines for help, from the same table. */
-const char *ctl_verb_help(size_t i); /* NULL after the last */
+/* "verb ARGUMENT   what it does" lines for help, from the same table: only of what can be run.
+ * NULL after the last. */
+const char *ctl_verb_help(size_t i);
 
 #endif
