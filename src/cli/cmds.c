@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd.h"
+
+#include <string.h>
+
+extern const struct cmd cmd_list, cmd_info, cmd_metrics, cmd_exec, cmd_kill, cmd_env,
+    cmd_doctor, cmd_help;
+
+const struct cmd *const cmds[] = {
+    &cmd_list, &cmd_info,   &cmd_metrics, &cmd_exec, &cmd_kill,
+    &cmd_env,  &cmd_doctor, &cmd_help,    NULL,
+};
+
+const struct cmd *cmd_find(const char *name)
+{
+    for (size_t i = 0; cmds[i]; i++) {
+        if (strcmp(cmds[i]->name, name) == 0)
+            return cmds[i];
+    }
+    return NULL;
+}
