@@ -26,6 +26,16 @@ static const char *short_escape(uint32_t cp)
     }
 }
 
+/* \uXXXX, as a pair of surrogates where one is not enough. */
+static int put_escape(struct buf *out, uint32_t cp)
+{
+    if (cp < 0x10000)
+        return buf_printf(out, "\\u%04x", (unsigned)cp);
+    cp -= 0x10000;
+    return buf_printf(out, "\\u%04x\\u%04x", 0xd800u + (unsigned)(cp >> 10),
+                      0xdc00u + (unsigned)(cp & 0x3ff));
+}
+
 int jsonw_string(struct buf *out, const char *s, size_t len)
 {
     size_t before = out->len;
@@ -39,8 +49,8 @@ int jsonw_string(struct buf *out, const char *s, size_t len)
             r = buf_puts(out, "\xef\xbf\xbd");
         else if (short_escape(cp))
             r = buf_puts(out, short_escape(cp));
-        else if (cp < 0x20 || cp == 0x7f)
-            r = buf_printf(out, "\\u%04x", (unsigned)cp);
+        else if (utf8_is_unsafe(cp))
+            r = put_escape(out, cp);
         else
             r = buf_append(out, s + i, n);
         i += n ? n : 1;

@@ -13,7 +13,8 @@
 
 #include "buf.h"
 
-/* Appends `s` as a quoted string; bytes that are not UTF-8 become U+FFFD. */
+/* Appends `s` as a quoted string; bytes that are not UTF-8 become U+FFFD,
+ * and what could act on a terminal is written as \uXXXX. */
 int jsonw_string(struct buf *out, const char *s, size_t len);
 
 /* The same for a NUL-terminated string; NULL becomes null. */
