@@ -33,7 +33,7 @@ int text_escape_stream(struct buf *out, char held[4], size_t *n_held, const char
 int text_one_line(struct buf *out, const char *s, size_t len);
 
 /* "12s", "5m", "3h07m", "2d04h". Negative: "0s". */
-enum { TEXT_DURATION_MAX = 24 };
+enum { TEXT_DURATION_MAX = 48 };
 char *text_duration(int64_t seconds, char out[TEXT_DURATION_MAX]);
 
 /* Columns that valid text takes on a terminal. */
