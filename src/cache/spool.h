@@ -3,16 +3,22 @@
  * spool: written data, on local disk until the sandbox has it.
  *
  * A struct spool_file is the local side of one remote file being written; its bytes live in
- * <dir>/<sandboxID>/<seq>.data, what it is in <seq>.json, and the .data file is locked
- * (flock) by the daemon that owns it.  Nothing is sent while it is written; spool_commit
+ * <dir>/<sandboxID>/<seq>.data (journal.h).  Nothing is sent while it is written; spool_commit
  * sends it.  Commit methods, chosen per commit from what changed:
  *
- *   CREATE   the file did not exist: POST (a failed one is retried whole)
- *   TAIL     only growth at the end since the last commit: that tail alone, appended or
- *            written at its offset by a helper (<= 64 KiB), or POSTed and spliced
- *   REPLACE  anything else: bytes never written are first fetched from the old version; POST of
- *            a temporary sibling ".e2bfs-<32 hex>", then a helper renames it over the old one
- *            and keeps owner and mode (E2B_FOP_REPLACE).  The old content survives any failure.
+ *   CREATE    the file did not exist: POST, then chmod if its mode isn't 0644; an empty one by
+ *             a helper.  What a failed POST left is removed
+ *   FILL      it exists and is known to be empty: POST onto it
+ *   TRUNCATE  nothing but its size changed: a helper
+ *   TAIL      only growth at the end since the last commit: that tail alone, appended (if all
+ *             of it was written with O_APPEND) or written at its offset by a helper (up to
+ *             64 KiB), or POSTed and spliced
+ *   REPLACE   anything else: bytes never written are first fetched from the old version; POST
+ * of a temporary sibling ".e2bfs-<32 hex>", then a helper renames it over the old one and keeps
+ * owner and mode.  The old content survives any failure.
+ *
+ * A file that others in the sandbox may not read is never readable for them on the way: its
+ * (temporary) name is made with the right mode first, which costs one request more.
  *
  *   state       dirty?  request?  leaves by
  *   CLEAN       no      no        spool_write, spool_truncate
@@ -20,13 +26,24 @@
  *   COMMITTING  maybe   yes       the outcome; writes meanwhile are allowed and stay dirty
  *   FAILED      yes     no        another spool_commit (which tries again)
  *
- * A failed commit keeps the content; when the file is closed then, it becomes a pending entry
- * (spool_pending_each), which survives this daemon.
+ * One version: what is uploaded is read while the program may go on writing.  A write into the
+ * range being read makes that upload be repeated before it takes effect (from a copy if it is
+ * at most 1 MiB).  A program that never stops gets what was read at the fourth try, with a
+ * warning in the log; the file is then still dirty, so the next commit puts it right.
  *
- * Threads:   loop only.  Local reads and writes are done in place (page cache); fsync and
- *            copies of more than 1 MiB on workers.
- * Disk:      all files together stay under max_bytes; beyond it spool_write is -ENOSPC.
- * Ownership: fs owns a spool_file from spool_open to spool_close.
+ * If the remote file was changed by somebody else, the last writer wins, with a warning:
+ * noticed where that is free (a fetch of old bytes is pinned to their version, a tail's helper
+ * reports the size).  A foreign append is kept: the file is then read from the sandbox again.
+ *
+ * A failed commit keeps the content; when the file is closed then, it becomes a pending entry
+ * (spool_pending_each), which survives this daemon; so does what a crashed daemon left.
+ *
+ * Threads:   loop only.  Local reads and writes are done in place (page cache); fsync on
+ * workers. Disk:      all content together stays under max_bytes; beyond it clean files give up
+ * what the sandbox has too, and then spool_write is -ENOSPC.  Holes cost nothing. Ownership: fs
+ * owns a spool_file from spool_open to spool_close. Shutdown:  spool_drain; spool_close of all
+ * files; e2b_client_free (ends commits that still run: their content becomes pending);
+ * spool_free.
  */
 #ifndef CACHE_SPOOL_H
 #define CACHE_SPOOL_H
@@ -45,12 +62,14 @@ struct spool_config {
 };
 struct spool *spool_new(struct loop *loop, struct workers *workers, struct e2b_client *client,
                         const struct spool_config *config, struct e2b_err *err);
+/* No commit runs (Shutdown, above).  Files that are still open become pending if dirty. */
 void spool_free(struct spool *spool);
 
 /*
  * Starts writing to a file.  base: what the remote file is now (NULL: it does not exist and
  * will be created with `mode`).  If `truncate`, its old bytes are not wanted.  A new or
- * truncated file is dirty at once: even an empty one must be committed.
+ * truncated file is dirty at once: even an empty one must be committed.  Otherwise nothing is
+ * done on disk before the first write.  EINVAL: not a regular file, or a bad sandbox or path.
  */
 struct spool_open {
     const char *sandbox, *path;
@@ -60,20 +79,39 @@ struct spool_open {
 };
 int spool_open(struct spool *spool, const struct spool_open *how, struct spool_file **out,
                struct e2b_err *err);
-/* The file has no handles left and no commit runs.  Dirty (failed) content becomes pending. */
+/*
+ * Ends the caller's ownership.  A commit that runs is left to finish, and content that nobody
+ * tried to commit yet is committed, both in the background; what failed becomes pending.
+ */
 void spool_close(struct spool_file *f);
+
+/*
+ * Before a rename or an unlink is sent, let a running commit end (spool_commit): it works on
+ * the old name.  Afterwards tell what was done.  spool_rename while a commit runs makes the
+ * file dirty as a whole; spool_detach cancels it.
+ */
+bool spool_is_committing(const struct spool_file *f);
 void spool_rename(struct spool_file *f, const char *path);
 /* The remote name is gone (unlinked here): nothing is to be committed any more. */
 void spool_detach(struct spool_file *f);
 
-/* Local, immediate.  -ENOSPC beyond max_bytes. */
+/* True if the sandbox has, or may have, a file of this name: else there is nothing to stat,
+ * unlink or chmod there yet. */
+bool spool_is_remote(const struct spool_file *f);
+/* Sets the mode that the file will be created with; false if it is too late for that. */
+bool spool_set_mode(struct spool_file *f, mode_t mode);
+
+/*
+ * Local, immediate.  -ENOSPC beyond max_bytes, or in more than RANGES_MAX pieces; -EFBIG beyond
+ * off_t.  is_append: at the end, whatever `off` says.
+ */
 int spool_write(struct spool_file *f, const void *data, size_t len, off_t off, bool is_append,
                 struct e2b_err *err);
 int spool_truncate(struct spool_file *f, int64_t size, struct e2b_err *err);
 
 /* The size that a reader should see. */
 int64_t spool_size(const struct spool_file *f);
-/* When it was last written here, until a commit tells the sandbox's own time. */
+/* When it was last written here, or the sandbox's own time if that is known and newer. */
 struct timespec spool_mtime(const struct spool_file *f);
 bool spool_is_dirty(const struct spool_file *f);
 
@@ -106,10 +144,12 @@ struct spool_pending {
     const char *sandbox, *path, *reason;
     int64_t bytes;
     struct timespec since;
-    const char *file; /* local path of the content, readable */
+    const char *file; /* local path of the content, readable; only this daemon changes it */
 };
 typedef void spool_pending_fn(void *arg, const struct spool_pending *p);
 void spool_pending_each(const struct spool *spool, spool_pending_fn *fn, void *arg);
+/* Deletes one for good; ENOENT. */
+int spool_pending_drop(struct spool *spool, uint64_t number, struct e2b_err *err);
 
 /*
  * For shutdown: commits every dirty file; the completion comes when all are done or failed, or
