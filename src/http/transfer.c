@@ -295,8 +295,8 @@ static int set_headers(struct http_transfer *t, const struct http_request *req)
 
     for (const char *const *h = req->headers; r == 0 && h && *h; h++)
         r = add_header(t, *h);
-    /* libcurl invents a form type for POST. */
-    if (r == 0 && req->body.kind != HTTP_BODY_NONE && !has_header(req, "Content-Type"))
+    /* libcurl invents a form type. */
+    if (r == 0 && !has_header(req, "Content-Type"))
         r = add_header(t, "Content-Type:");
     if (r == 0 && !has_header(req, "Accept"))
         r = add_header(t, "Accept: */*");
@@ -657,6 +657,8 @@ void transfer_finish(struct http_transfer *t, CURLcode result)
         e2b_fail(&t->err, errno_from_curl(result, t->curl_message), "%s: %s", t->host,
                  t->curl_message[0] ? t->curl_message : curl_easy_strerror(result));
     /* libcurl takes an answer without a status line of its own for complete. */
+    if (t->err.errnum == 0 && !t->head_done && t->resp.head.status)
+        e2b_fail(&t->err, ECONNRESET, "%s: closed in the middle of the answer's head", t->host);
     if (t->err.errnum == 0 && !t->head_done)
         e2b_fail(&t->err, EPROTO, "%s: the answer is not HTTP", t->host);
     t->err.http_status = t->err.errnum ? t->resp.head.status : 0;
