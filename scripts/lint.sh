@@ -38,9 +38,9 @@ tidy() {
 }
 cpp() {
     # shellcheck disable=SC2086 # a list of names without spaces
-    cppcheck --quiet --error-exitcode=1 --enable=warning,portability,performance \
-        --inline-suppr --suppress=missingIncludeSystem --std=c11 -D_GNU_SOURCE \
-        -Iinclude -Isrc $sources
+    cppcheck --quiet --error-exitcode=1 --enable=warning,portability,performance -j 2 \
+        --inline-suppr --suppress=missingIncludeSystem --suppress=varFuncNullUB --std=c11 \
+        --include=scripts/cppcheck-macros.h -D_GNU_SOURCE -Iinclude -Isrc $sources
 }
 
 check 'includes go only where layers allow' scripts/check-layers.sh
