@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-static const char key_variable[] = "E2B_API_KEY", key_file_source[] = "--api-key-file ";
+static const char key_variable[] = "E2B_API_KEY";
 
 static void replace(char **member, const char *text)
 {
@@ -15,20 +15,56 @@ static void replace(char **member, const char *text)
     *member = xstrdup(text);
 }
 
-/*
- * The flags that lead e2b_config_load to the key that the mount uses.  A variable of this shell
- * must not win over the file that the mount read its key from.
- */
-static void point_at_key(struct e2b_config_flags *flags, const struct runfile *mount)
+static bool has_key_from(const struct e2b_config *config, const char *source)
 {
-    const char *source = mount->key_source ? mount->key_source : "";
+    return config->api_key_source && strcmp(config->api_key_source, source) == 0;
+}
 
-    if (mount->api_key)
+/* e2b_config_load as if the key's variable were not set. */
+static int load_without_variable(const struct e2b_config_flags *flags, struct e2b_config *out,
+                                 struct e2b_err *err)
+{
+    autofree char *saved = xstrdup(getenv(key_variable));
+    int r;
+
+    unsetenv(key_variable);
+    r = e2b_config_load(flags, out, err);
+    if (saved) {
+        setenv(key_variable, saved, 1);
+        explicit_bzero(saved, strlen(saved));
+    }
+    return r;
+}
+
+/*
+ * The configuration with the key from where the mount has its own: this shell's variable, the
+ * usual files, or a file that was named to the mount.  Never from anywhere else.
+ */
+static int load_with_key_of(const struct runfile *mount, struct e2b_config_flags *flags,
+                            struct e2b_config *out, struct e2b_err *err)
+{
+    const char *source = mount->key_source ? mount->key_source : "an unknown place";
+    struct e2b_err ignored = { 0 };
+    int r;
+
+    if (mount->api_key) {
         flags->api_key = mount->api_key;
-    else if (strncmp(source, key_file_source, strlen(key_file_source)) == 0)
-        flags->api_key_file = source + strlen(key_file_source);
-    else if (strcmp(source, key_variable) != 0)
-        unsetenv(key_variable);
+        return e2b_config_load(flags, out, err);
+    }
+    r = strcmp(source, key_variable) == 0 ? e2b_config_load(flags, out, &ignored)
+                                          : load_without_variable(flags, out, &ignored);
+    if (r == 0 && has_key_from(out, source))
+        return 0;
+    if (r == 0)
+        e2b_config_clear(out);
+    if (source[0] == '/') {
+        flags->api_key_file = source;
+        if (e2b_config_load(flags, out, &ignored) == 0)
+            return 0;
+    }
+    return e2b_fail(err, EKEYREJECTED,
+                    "the mount %s has its API key from %s, which is not to be had here",
+                    mount->mountpoint, source);
 }
 
 int account_load_config(struct cli *cli, const struct runfile *mount, struct e2b_config *out,
@@ -38,48 +74,21 @@ int account_load_config(struct cli *cli, const struct runfile *mount, struct e2b
     struct e2b_config_flags flags = {
         .api_key = g->api_key,
         .api_key_file = g->api_key_file,
-        .api_url = g->api_url,
+        .api_url = mount ? mount->api_url : g->api_url,
         .sandbox_url = g->sandbox_url,
-        .domain = g->domain,
+        .domain = mount ? mount->domain : g->domain,
+        .user = mount ? mount->user : NULL,
         .request_timeout_ms = g->request_timeout_ms,
         .headers = g->headers.v,
     };
     bool has_own_key = flags.api_key || flags.api_key_file;
-    autofree char *saved_key = NULL;
-    struct e2b_config config = { 0 };
-    int r;
+    int r = mount && !has_own_key ? load_with_key_of(mount, &flags, out, err)
+                                  : e2b_config_load(&flags, out, err);
 
-    if (mount) {
-        saved_key = xstrdup(getenv(key_variable));
-        flags.api_url = mount->api_url;
-        flags.domain = mount->domain;
-        flags.user = mount->user;
-        if (!has_own_key)
-            point_at_key(&flags, mount);
-    }
-    r = e2b_config_load(&flags, &config, err);
-    if (saved_key) {
-        setenv(key_variable, saved_key, 1);
-        explicit_bzero(saved_key, strlen(saved_key));
-    }
-    if (r < 0)
-        return mount ? e2b_wrap(err, r, "account of %s (its key comes from %s)",
-                                mount->mountpoint, mount->key_source)
-                     : r;
-    if (mount) {
-        /* Also where it is NULL: this shell's E2B_SANDBOX_URL is another account's. */
-        replace(&config.sandbox_url, mount->sandbox_url);
-        if (!has_own_key && !mount->api_key && mount->key_source &&
-            (!config.api_key_source || strcmp(config.api_key_source, mount->key_source) != 0)) {
-            r = e2b_fail(err, EKEYREJECTED,
-                         "the mount %s has its key from %s, which is not to be had here",
-                         mount->mountpoint, mount->key_source);
-            e2b_config_clear(&config);
-            return r;
-        }
-    }
-    *out = config;
-    return 0;
+    /* Also where it is NULL: this shell's E2B_SANDBOX_URL is another account's. */
+    if (r == 0 && mount)
+        replace(&out->sandbox_url, mount->sandbox_url);
+    return r;
 }
 
 static void account_free(struct account *account)

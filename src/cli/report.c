@@ -64,18 +64,23 @@ static void report_json(const struct e2b_err *err, const char *hint, const char 
     fputs(buf_str(&text), stderr);
 }
 
+/* One line: what happened, and behind it what to do about it. */
 static void report_text(const struct cli *cli, const struct e2b_err *err, const char *hint)
 {
     autobuf struct buf text = BUF_INIT;
 
+    buf_puts(&text, "e2b-inspect: ");
     /* Messages quote operands and file names: ours to escape, whoever wrote them. */
-    text_escape(&text, err->msg, strlen(err->msg), TEXT_CELL);
-    fprintf(stderr, "e2b-inspect: %s\n", cli->stderr_is_terminal ? buf_str(&text) : err->msg);
+    if (cli->stderr_is_terminal)
+        text_escape(&text, err->msg, strlen(err->msg), TEXT_CELL);
+    else
+        buf_puts(&text, err->msg);
     if (hint)
-        fprintf(stderr, "%*s%s\n", (int)strlen("e2b-inspect: "), "", hint);
+        buf_printf(&text, "; %s", hint);
     else if (cli->is_usage_error && cli->cmd)
-        fprintf(stderr, "%*stry: e2b-inspect %s --help\n", (int)strlen("e2b-inspect: "), "",
-                cli->cmd->name);
+        buf_printf(&text, "; try: e2b-inspect %s --help", cli->cmd->name);
+    buf_putc(&text, '\n');
+    fputs(buf_str(&text), stderr);
 }
 
 int cli_report(struct cli *cli, const struct e2b_err *err, const char *id)
