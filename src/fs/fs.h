@@ -30,6 +30,7 @@ struct fs {
     const struct e2b_config *config;
     struct loop *loop;
     struct workers *workers;
+    struct workers *notifier; /* one thread: a notification may wait for pages (notify.h) */
     struct e2b_client *client;
     struct fleet *fleet;
     struct dirs *dirs;
@@ -39,6 +40,7 @@ struct fs {
     struct errlog errlog;
     struct fuse_io *io;
     TAILQ_HEAD(, fsreq) requests; /* unanswered */
+    LIST_HEAD(, remote) created;  /* files that exist only here so far (remote.h) */
     struct fs_counters counters;
     struct timespec mounted_at;
     uid_t uid; /* who mounts */
@@ -57,5 +59,8 @@ int fs_run(const struct options *options, const struct e2b_config *config, fs_re
 void fs_shutdown(struct fs *fs);
 void fs_drop_caches(struct fs *fs);
 void fs_log_state(struct fs *fs);
+
+/* Forgets what is known of a sandbox's files (NULL: of everything): the next look asks. */
+void fs_refresh(struct fs *fs, const char *sandbox);
 
 #endif

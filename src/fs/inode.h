@@ -32,7 +32,8 @@ struct fs;
 struct node_type;
 struct node_entry;
 struct remote; /* remote.h: the state of a node below fs/ */
-struct text;   /* text.h: the rendering of a generated file */
+struct text;   /* snapshot.h: the rendering of a generated file */
+struct snapshot;
 
 struct inode {
     struct fs *fs;
@@ -43,15 +44,13 @@ struct inode {
     const struct node_type *type;
     const struct node_entry *entry; /* its row in tree.c; NULL for sandboxes and remote nodes */
     struct inode *parent;           /* holds a reference; NULL for the root */
-    char *name;                     /* owned */
+    char *key;                      /* owned: "<parent's nodeid>/<name>" */
+    const char *name;               /* the name in `key` */
     char *sandbox; /* owned: id, for everything in a sandbox's directory; else NULL */
     bool is_detached;
-    struct remote *remote; /* owned; only below fs/ */
-    struct text *text;     /* counted; generated files only */
-    struct inode_key {
-        uint64_t parent;
-        const char *name;
-    } key;
+    struct remote *remote;   /* owned; only below fs/ */
+    struct text *text;       /* counted; generated files only */
+    struct snapshot *making; /* the rendering under way, if any */
     UT_hash_handle by_nodeid;
     UT_hash_handle by_name;
 };
@@ -71,6 +70,8 @@ void inodes_clear(struct inodes *t);
 struct inode *inode_get(struct fs *fs, uint64_t nodeid);
 /* The linked child, or NULL. */
 struct inode *inode_child(struct inode *parent, const char *name);
+/* Once, at start. */
+struct inode *inode_make_root(struct fs *fs, const struct node_type *type);
 /* Find or create; the result has no reference of its own yet: reply_entry or inode_hold must
  * follow before the next turn (inode_drop_unused frees it otherwise). */
 struct inode *inode_make(struct inode *parent, const char *name, const struct node_type *type,

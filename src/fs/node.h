@@ -23,6 +23,9 @@ struct node_type {
     /* Attributes known without waiting: fills *st and returns how long they hold (ms), or -1:
      * not known, ask through getattr.  readdirplus and reply_entry use it. */
     int64_t (*peek_attr)(struct inode *i, struct stat *st);
+    /* Answers a LOOKUP that found this node: makes its attributes known if they aren't, then
+     * replies with the entry, to be kept by the kernel for timeout_ms. */
+    void (*present)(struct fsreq *req, struct inode *i, int64_t timeout_ms);
 
     void (*getattr)(struct fsreq *req, struct inode *i, struct handle *h);
     void (*setattr)(struct fsreq *req, struct inode *i, struct handle *h, const struct stat *st,
@@ -37,7 +40,10 @@ struct node_type {
     void (*release)(struct handle *h); /* the handle is freed afterwards */
     void (*statfs)(struct fsreq *req, struct inode *i);
 
-    /* Directories. */
+    /* Directories.  peek_child: the child's inode if it and its attributes are in memory, and
+     * how long the name holds (ms); else NULL.  list: the names of this open, into h->list,
+     * then handle_reply_open. */
+    struct inode *(*peek_child)(struct inode *dir, const char *name, int64_t *left_ms);
     void (*lookup)(struct fsreq *req, struct inode *dir, const char *name);
     void (*opendir)(struct fsreq *req, struct inode *dir, struct fuse_file_info *fi);
     void (*create)(struct fsreq *req, struct inode *dir, const char *name, mode_t mode,
@@ -51,8 +57,9 @@ struct node_type {
     void (*link)(struct fsreq *req, struct inode *i, struct inode *dir, const char *name);
 };
 
-/* The functions of `type`, completed from the defaults; see node.c. */
+/* Calls type's function, or the default's where it has none: NODE(i, getattr)(req, i, h). */
 extern const struct node_type node_default;
+#define NODE(i, op) ((i)->type->op ? (i)->type->op : node_default.op)
 
 /*
  * An open file or directory.  Made by open/opendir/create, found again through fi->fh.

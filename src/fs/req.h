@@ -74,6 +74,7 @@ void fsreq_reply_iov(struct fsreq *req, const struct iovec *iov, int n);
 void fsreq_reply_readlink(struct fsreq *req, const char *text);
 void fsreq_reply_statfs(struct fsreq *req, const struct statvfs *st);
 void fsreq_reply_xattr(struct fsreq *req, size_t size);
-void fsreq_reply_none(struct fsreq *req); /* forget */
+/* The caller answered req->fuse itself (directory buffers): ends the request. */
+void fsreq_replied(struct fsreq *req);
 
 #endif

@@ -38,7 +38,8 @@ struct snapshot {
     /* private to file_snapshot.c */
     loop_fn *cancel;
     void *cancel_arg;
-    struct snapshot_waiter *waiters;
+    bool is_over;
+    LIST_HEAD(, snapshot_waiter) waiters;
 };
 
 /* The content in snap->out is complete. */

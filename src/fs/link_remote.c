@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Symlinks inside a sandbox: their text, made safe. */
+#include "fs/contain.h"
+#include "fs/remote.h"
+#include "util/xalloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct readlink_op {
+    struct fsreq *req;
+    struct e2b_call *call;
+};
+
+static void readlink_interrupted(void *arg)
+{
+    struct readlink_op *op = arg;
+
+    e2b_call_cancel(op->call);
+}
+
+/* Contains, keeps and shows a text; a text that can't be shown is an I/O error of the link. */
+static void show(struct fsreq *req, struct inode *i, const char *text, size_t len)
+{
+    struct remote *r = i->remote;
+    autofree char *dir = remote_path(i->parent);
+    struct e2b_err err = { 0 };
+    char *shown = contain_link(dir, text, len);
+
+    if (!shown) {
+        e2b_fail(&err, EIO, "the text of this symlink is empty or too long");
+        fsreq_reply_err(req, &err);
+        return;
+    }
+    free(r->link_text);
+    r->link_text = shown;
+    r->link_version = r->entry.mtime;
+    fsreq_reply_readlink(req, shown);
+}
+
+static void have_text(void *arg, const char *text, size_t len, const struct e2b_err *err)
+{
+    struct readlink_op *op = arg;
+
+    if (err)
+        fsreq_reply_err(op->req, err);
+    else
+        show(op->req, op->req->inode, text, len);
+    free(op);
+}
+
+static void remote_readlink(struct fsreq *req, struct inode *i)
+{
+    struct remote *r = i->remote;
+    struct readlink_op *op;
+    autofree char *path = NULL;
+    struct stat st;
+
+    if (remote_peek_attr(i, &st) > 0) {
+        if (r->link_text && r->link_version.tv_sec == r->entry.mtime.tv_sec &&
+            r->link_version.tv_nsec == r->entry.mtime.tv_nsec) {
+            fsreq_reply_readlink(req, r->link_text);
+            return;
+        }
+        if (r->entry.is_rich && r->entry.link_text) { /* the listing brought it */
+            show(req, i, r->entry.link_text, strlen(r->entry.link_text));
+            return;
+        }
+    }
+    op = xcalloc(1, sizeof(*op));
+    op->req = req;
+    path = remote_path(i);
+    op->call = e2b_file_readlink(i->fs->client, i->sandbox, path, have_text, op);
+    fsreq_on_interrupt(req, readlink_interrupted, op);
+}
+
+const struct node_type node_remote_link = {
+    .name = "remote-link",
+    .kind = S_IFLNK,
+    .peek_attr = remote_peek_attr,
+    .present = remote_present,
+    .getattr = remote_getattr,
+    .setattr = remote_setattr,
+    .readlink = remote_readlink,
+    .statfs = remote_statfs,
+};

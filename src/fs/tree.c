@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/tree.h"
+
+#include "fs/snapshot.h"
+
+#include <string.h>
+
+/* How long a rendering is served, where making one could cost a request or much work. */
+enum { METRICS_MS = 5000, INDEX_MS = 2000 };
+
+const struct node_entry tree_sandbox[] = {
+    { .name = "info.json",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .fill = vfile_info_fill,
+      .mtime = vfile_info_mtime },
+    { .name = "state", .type = &node_snapshot, .mode = 0444, .fill = vfile_state_fill },
+    { .name = "metrics",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .fill = vfile_metrics_fill,
+      .age_ms = METRICS_MS },
+    { .name = "metrics.json",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .fill = vfile_metrics_json_fill,
+      .age_ms = METRICS_MS },
+    { .name = "ctl", .type = &node_control, .mode = 0600, .fill = vfile_ctl_fill },
+    { .name = "error", .type = &node_snapshot, .mode = 0444, .fill = vfile_error_fill },
+    { .name = "fs", .type = &node_remote_dir, .mode = 0755 },
+    { .name = "home", .type = &node_link, .mode = 0777, .target = "fs/%s" },
+    { .name = NULL },
+};
+
+static const struct node_entry tree_e2b[] = {
+    { .name = "README", .type = &node_snapshot, .mode = 0444, .fill = vfile_readme_fill },
+    { .name = "version", .type = &node_snapshot, .mode = 0444, .fill = vfile_version_fill },
+    { .name = "config", .type = &node_snapshot, .mode = 0444, .fill = vfile_config_fill },
+    { .name = "status", .type = &node_snapshot, .mode = 0444, .fill = vfile_status_fill },
+    { .name = "stats", .type = &node_snapshot, .mode = 0444, .fill = vfile_stats_fill },
+    { .name = "error", .type = &node_snapshot, .mode = 0444, .fill = vfile_error_fill },
+    { .name = "index",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .fill = vfile_index_fill,
+      .age_ms = INDEX_MS },
+    { .name = "pending", .type = &node_pending, .mode = 0700 },
+    { .name = NULL },
+};
+
+const struct node_entry tree_root[] = {
+    { .name = ".e2b", .type = &node_static, .mode = 0555, .entries = tree_e2b },
+    { .name = NULL },
+};
+
+const struct node_entry *tree_find(const struct node_entry *table, const char *name)
+{
+    for (; table->name; table++) {
+        if (strcmp(table->name, name) == 0)
+            return table;
+    }
+    return NULL;
+}
