@@ -61,70 +61,120 @@ static void metrics_row(struct out *out, const char *id, const struct e2b_metric
     out_end_row(out);
 }
 
-/* The newest sample of one sandbox, and whether there is one. */
-struct sample {
-    const char *id;
+/* One sandbox that was asked for, and its newest sample if there is one. */
+struct item {
+    struct target target;
     struct e2b_metrics m;
-    bool is_known;
+    bool is_known, was_asked;
 };
 
-static void keep_sample(void *arg, const struct e2b_metrics_entry *v, size_t n,
-                        const struct e2b_err *err)
+struct items {
+    struct item *v;
+    size_t n;
+    const struct account *account; /* whose batch is under way */
+};
+
+static void keep_samples(void *arg, const struct e2b_metrics_entry *v, size_t n,
+                         const struct e2b_err *err)
 {
-    struct sample *sample = arg;
+    struct items *items = arg;
 
     for (size_t i = 0; !err && i < n; i++) {
-        if (strcmp(v[i].id, sample->id) == 0) {
-            sample->m = v[i].m;
-            sample->is_known = true;
+        for (size_t k = 0; k < items->n; k++) {
+            struct item *item = &items->v[k];
+
+            if (item->target.account == items->account &&
+                strcmp(item->target.id, v[i].id) == 0) {
+                item->m = v[i].m;
+                item->is_known = true;
+            }
         }
     }
 }
 
-/*
- * The batch call gives the newest sample; it leaves out what has none, what is gone, and maybe
- * what is paused.  Then the sandbox itself and its history tell which.
- */
-static int newest_sample(struct e2b_client *client, struct sample *sample, struct e2b_err *err)
+static bool has_id(const char *const *ids, size_t n, const char *id)
 {
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(ids[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One request for the first account with open questions, up to the batch's size; 1 if there
+ * was something to ask, 0 if not. */
+static int ask_batch(struct items *items, struct e2b_err *err)
+{
+    const char *ids[E2B_METRICS_BATCH_MAX];
+    struct account *account = NULL;
+    size_t n = 0;
+    int r;
+
+    for (size_t i = 0; i < items->n && n < E2B_METRICS_BATCH_MAX; i++) {
+        struct item *item = &items->v[i];
+
+        if (item->was_asked || (account && item->target.account != account))
+            continue;
+        account = item->target.account;
+        item->was_asked = true;
+        if (!has_id(ids, n, item->target.id))
+            ids[n++] = item->target.id;
+    }
+    if (n == 0)
+        return 0;
+    items->account = account;
+    r = e2b_wait(e2b_sandbox_metrics_batch(account->client, ids, n, keep_samples, items), err);
+    return r < 0 ? r : 1;
+}
+
+/*
+ * For what a batch left out: it has no sample, is gone, or maybe is paused.  The sandbox
+ * itself and its history tell which.
+ */
+static int ask_again(struct item *item, struct e2b_err *err)
+{
+    struct e2b_client *client = item->target.account->client;
+    const char *id = item->target.id;
     struct e2b_metrics_series series = { 0 };
     struct e2b_sandbox box = { 0 };
     int r;
 
-    r = e2b_wait(e2b_sandbox_metrics_batch(client, &sample->id, 1, keep_sample, sample), err);
-    if (r < 0 || sample->is_known)
-        return r;
-    r = e2b_wait(e2b_sandbox_get(client, sample->id, e2b_sandbox_keep, &box), err);
+    r = e2b_wait(e2b_sandbox_get(client, id, e2b_sandbox_keep, &box), err);
     e2b_sandbox_clear(&box);
     if (r < 0)
         return r;
-    r = e2b_wait(
-        e2b_sandbox_metrics(client, sample->id, 0, 0, e2b_metrics_series_keep, &series), err);
+    r = e2b_wait(e2b_sandbox_metrics(client, id, 0, 0, e2b_metrics_series_keep, &series), err);
     if (r == 0 && series.n > 0) {
-        sample->m = series.v[series.n - 1];
-        sample->is_known = true;
+        item->m = series.v[series.n - 1];
+        item->is_known = true;
     }
     e2b_metrics_series_clear(&series);
+    if (r == 0 && !item->is_known)
+        r = e2b_fail(err, EAGAIN, "%s: no sample yet; the first comes after some seconds", id);
     return r;
 }
 
-static int metrics_one(struct cli *cli, const char *name, struct e2b_err *err)
+static int show(struct cli *cli, struct items *items, struct cli_tally *tally,
+                struct e2b_err *err)
 {
-    struct target target = { 0 };
-    struct sample sample = { 0 };
     int r;
 
-    r = target_resolve(cli, name, PREFIX_MIN, &target, err);
-    sample.id = target.id;
-    if (r == 0)
-        r = newest_sample(target.account->client, &sample, err);
-    if (r == 0 && !sample.is_known)
-        r = e2b_fail(err, EAGAIN, "%s: no sample yet; the first comes after some seconds",
-                     target.id);
-    if (r == 0)
-        metrics_row(cli->out, target.id, &sample.m);
-    target_clear(&target);
-    return r;
+    while ((r = ask_batch(items, err)) > 0)
+        continue;
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < items->n; i++) {
+        struct item *item = &items->v[i];
+        struct e2b_err one = { 0 };
+
+        if (!item->is_known && ask_again(item, &one) < 0) {
+            cli_tally_add(tally, cli_report(cli, &one, item->target.id));
+            continue;
+        }
+        metrics_row(cli->out, item->target.id, &item->m);
+        cli_tally_add(tally, 0);
+    }
+    return 0;
 }
 
 static void stop_waiting(void *arg)
@@ -147,7 +197,8 @@ static int watch_tick(struct cli *cli, const struct target *target, bool *was_pa
                       struct e2b_err *err)
 {
     struct e2b_client *client = target->account->client;
-    struct sample sample = { .id = target->id };
+    struct item item = { .target = *target };
+    struct items items = { &item, 1, NULL };
     struct e2b_sandbox box = { 0 };
     bool is_paused;
     int r;
@@ -160,10 +211,10 @@ static int watch_tick(struct cli *cli, const struct target *target, bool *was_pa
     if (is_paused && !*was_paused)
         cli_note(cli, "%s is paused", target->id);
     *was_paused = is_paused;
-    r = newest_sample(client, &sample, err);
-    if (r == 0 && sample.is_known)
-        metrics_row(cli->out, target->id, &sample.m);
-    return r;
+    r = ask_batch(&items, err);
+    if (r > 0 && item.is_known)
+        metrics_row(cli->out, target->id, &item.m);
+    return r < 0 ? r : 0;
 }
 
 static int watch(struct cli *cli, const char *name, struct e2b_err *err)
@@ -197,6 +248,7 @@ static int metrics_run(struct cli *cli, const void *opts, const struct opt_opera
     const struct metrics_opts *o = opts;
     struct cli_tally tally = { 0 };
     struct target_names names;
+    struct items items = { 0 };
     int r;
 
     if (o->is_watching && operands->n != 1)
@@ -208,15 +260,24 @@ static int metrics_run(struct cli *cli, const void *opts, const struct opt_opera
     r = target_names_read(cli, operands, &names, err);
     if (r < 0)
         return r;
-    out_begin(cli->out, metrics_cols, names.n == 1 ? OUT_ONE : 0);
+    items.v = xcalloc(names.n + 1, sizeof(*items.v));
     for (size_t i = 0; i < names.n; i++) {
         struct e2b_err one = { 0 };
+        struct target *target = &items.v[items.n].target;
 
-        r = metrics_one(cli, names.v[i], &one);
-        cli_tally_add(&tally, r < 0 ? cli_report(cli, &one, names.v[i]) : 0);
+        if (target_resolve(cli, names.v[i], PREFIX_MIN, target, &one) < 0)
+            cli_tally_add(&tally, cli_report(cli, &one, names.v[i]));
+        else
+            items.n++;
     }
+    out_begin(cli->out, metrics_cols, names.n == 1 ? OUT_ONE : 0);
     target_names_free(&names);
-    r = out_end(cli->out, err);
+    r = show(cli, &items, &tally, err);
+    for (size_t i = 0; i < items.n; i++)
+        target_clear(&items.v[i].target);
+    free(items.v);
+    if (r == 0)
+        r = out_end(cli->out, err);
     return r < 0 ? r : cli_tally_exit(&tally);
 }
 
