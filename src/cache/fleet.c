@@ -199,15 +199,6 @@ static bool should_still_be(const struct fleet *fleet, const struct e2b_sandbox 
 
 static void tell(struct fleet *fleet, enum fleet_change change, const struct e2b_sandbox *s)
 {
-    static const char *const what[] = {
-        [FLEET_CAME] = "appears",
-        [FLEET_GONE] = "is gone",
-        [FLEET_STATE] = "changed its state",
-        [FLEET_RESTARTED] = "was restarted",
-    };
-
-    log_info("fleet", "sandbox %s id=%s state=%s", what[change], s->id,
-             e2b_state_name(s->state));
     fleet->is_telling = true;
     if (fleet->on_change)
         fleet->on_change(fleet->arg, change, s);
