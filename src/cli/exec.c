@@ -88,8 +88,8 @@ static void on_signal_fallback(void *arg, const struct e2b_err *err)
     struct session *s = arg;
 
     /* A process that has gone needs no signal, and its end is on its way. */
-    if (err && err->errnum != ENOENT && err->errnum != ESTALE && err->errnum != ECANCELED &&
-        s->call)
+    if (err && err->errnum != ESRCH && err->errnum != ENOENT && err->errnum != ESTALE &&
+        err->errnum != ECANCELED && s->call)
         fprintf(stderr, "e2b-inspect: signal %d was not delivered: %s\n", s->signal_sent,
                 err->msg);
     signal_done(s);
