@@ -74,6 +74,17 @@ static bool is_in(const char *word, const char *const *list, size_t n)
     return false;
 }
 
+/* What there is no row for.  A value is not repeated: it may be a key. */
+static int unknown(const char *where, const char *name, size_t len, struct e2b_err *err)
+{
+    if (is_name(name, len, "api_key"))
+        return e2b_fail(err, EINVAL,
+                        "%s: everybody here could read a key in an option; use "
+                        "E2B_API_KEY or api_key_file",
+                        where);
+    return e2b_fail(err, EINVAL, "unknown option: %s", where);
+}
+
 /* One word between the commas of -o. */
 static int apply_word(struct options *o, char *word, struct e2b_err *err)
 {
@@ -86,10 +97,8 @@ static int apply_word(struct options *o, char *word, struct e2b_err *err)
     if (!row || (strcmp(word, "user") == 0)) {
         if (is_in(word, ignored_words, ARRAY_LEN(ignored_words)))
             return 0;
-        if (is_name(word, len, "api_key"))
-            return unknown_long(where + 1, err);
         if (!is_in(word, fuse_words, ARRAY_LEN(fuse_words)))
-            return e2b_fail(err, EINVAL, "unknown option: %s", where);
+            return unknown(where, word, len, err);
         option_replace(&o->fuse_opts,
                        o->fuse_opts ? xasprintf("%s,%s", o->fuse_opts, word) : xstrdup(word));
         return 0;
@@ -168,16 +177,12 @@ static void tables_clear(struct getopt_tables *t)
         free(t->names[i]);
 }
 
-/* The value is not repeated: it may be a key. */
 static int unknown_long(const char *word, struct e2b_err *err)
 {
-    int len = (int)strcspn(word, "=");
+    size_t len = strcspn(word, "=");
+    autofree char *where = xstrndup(word, len);
 
-    if (is_name(word + 2, (size_t)len - 2, "api_key"))
-        return e2b_fail(err, EINVAL,
-                        "a key in an option can be read by everybody here: use "
-                        "E2B_API_KEY or --api_key_file");
-    return e2b_fail(err, EINVAL, "unknown option: %.*s", len, word);
+    return unknown(where, word + 2, len < 2 ? 0 : len - 2, err);
 }
 
 static int apply_letter(struct options *o, int c, const char *value, struct e2b_err *err)
