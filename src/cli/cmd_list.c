@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd.h"
 
-#include "account.h"
 #include "box_row.h"
 #include "pairs.h"
+#include "target.h"
 
 struct list_opts {
     int state; /* place in list_states */
@@ -46,8 +46,8 @@ static int list_run(struct cli *cli, const void *opts, const struct opt_operands
     int64_t now;
     int r;
 
-    (void)operands;
-    r = account_get(cli, NULL, &account, err);
+    r = operands->n ? target_account(cli, operands->v[0], &account, err)
+                    : account_get(cli, NULL, &account, err);
     if (r == 0)
         r = e2b_wait(e2b_sandbox_list(account->client, &query, e2b_sandbox_list_keep, &boxes),
                      err);
@@ -69,10 +69,12 @@ static int list_run(struct cli *cli, const void *opts, const struct opt_operands
 
 const struct cmd cmd_list = {
     .name = "list",
-    .args = "[-s STATE] [-m KEY=VALUE]...",
+    .args = "[-s STATE] [-m KEY=VALUE]... [MOUNTPOINT]",
     .summary = "list sandboxes, the newest first",
+    .details = "With a mountpoint of e2bfs: those of that mount's account.",
     .opts = list_rows,
     .opts_size = sizeof(struct list_opts),
+    .max_operands = 1,
     .quiet_is_ids = true,
     .run = list_run,
 };

@@ -54,6 +54,31 @@ static char *directory_of(const char *operand, char *remote)
     return dir;
 }
 
+/* The mount of ours that `path` lies in; the results are the caller's. */
+static int locate(const char *path, struct mount_info *mount, char **inside,
+                  struct e2b_err *err)
+{
+    int r = mounts_locate(path, mount, inside, err);
+
+    if (r < 0 || strcmp(mount->type, MOUNTS_E2BFS) == 0)
+        return r;
+    mount_info_clear(mount);
+    free(steal_ptr(inside));
+    return e2b_fail(err, ENOENT, "%s: not inside a mount of e2bfs", path);
+}
+
+int target_account(struct cli *cli, const char *path, struct account **out, struct e2b_err *err)
+{
+    struct mount_info mount = { 0 };
+    autofree char *inside = NULL;
+    int r = locate(path, &mount, &inside, err);
+
+    if (r == 0)
+        r = account_get(cli, mount.device, out, err);
+    mount_info_clear(&mount);
+    return r;
+}
+
 static int resolve_path(struct cli *cli, const char *operand, struct target *out,
                         struct e2b_err *err)
 {
@@ -61,14 +86,11 @@ static int resolve_path(struct cli *cli, const char *operand, struct target *out
     autofree char *inside = NULL;
     char *id = NULL, *remote = NULL;
     struct account *account;
-    int r;
+    int r = locate(operand, &mount, &inside, err);
 
-    r = mounts_locate(operand, &mount, &inside, err);
     if (r < 0)
         return r;
-    if (strcmp(mount.type, MOUNTS_E2BFS) != 0)
-        r = e2b_fail(err, ENOENT, "%s: not inside a mount of e2bfs", operand);
-    else if (target_split(inside, &id, &remote) < 0)
+    if (target_split(inside, &id, &remote) < 0)
         r = e2b_fail(err, ENOENT, "%s: not inside a sandbox", operand);
     else
         r = account_get(cli, mount.device, &account, err);

@@ -29,6 +29,10 @@ void target_clear(struct target *t);
 int target_resolve(struct cli *cli, const char *operand, size_t least, struct target *out,
                    struct e2b_err *err);
 
+/* The account of the mount that `path` lies in. -ENOENT: it is in no mount of ours. */
+int target_account(struct cli *cli, const char *path, struct account **out,
+                   struct e2b_err *err);
+
 /* Splits a path inside a mount ("/ID/fs/home") into the id and the sandbox's path ("/home";
  * NULL outside fs/).  -ENOENT if it names no sandbox. */
 int target_split(const char *inside, char **id, char **remote);
