@@ -62,15 +62,17 @@ struct e2b_call *e2b_process_start(struct e2b_client *client, const char *id,
 void e2b_process_pause(struct e2b_call *call);
 void e2b_process_resume(struct e2b_call *call);
 
-/* Writes to the stdin of a process started with has_stdin; copied.  One at a time keeps order:
- * the completion says that the process's pipe took it. EPIPE: it doesn't read any more.
+/* Writes to the stdin of a process started with has_stdin; copied, at most
+ * E2B_PROCESS_INPUT_MAX bytes (EINVAL).  One at a time keeps order: the completion says that
+ * the process's pipe took it.  EPIPE: it doesn't read any more.
  * Ends only with the process: envd waits as long as the pipe is full (envd.md 12.5), and a
  * retry would write twice.  ENOENT: the process is gone. */
+enum { E2B_PROCESS_INPUT_MAX = 1024 * 1024 };
 struct e2b_call *e2b_process_input(struct e2b_client *client, const char *id, uint32_t pid,
                                    const void *data, size_t len, e2b_done_fn *fn, void *arg);
 struct e2b_call *e2b_process_close_stdin(struct e2b_client *client, const char *id,
                                          uint32_t pid, e2b_done_fn *fn, void *arg);
-/* SIGTERM and SIGKILL by envd; others by `kill` in the sandbox. */
+/* SIGTERM and SIGKILL by envd; others by `kill` in the sandbox.  ESRCH: it has ended. */
 struct e2b_call *e2b_process_signal(struct e2b_client *client, const char *id, uint32_t pid,
                                     int signum, e2b_done_fn *fn, void *arg);
 
