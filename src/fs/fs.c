@@ -239,15 +239,12 @@ static int fs_start(struct mount *m, struct e2b_err *err)
     struct fleet_config fleet = { .ttl_ms = 2000,
                                   .stale_ms = 60000,
                                   .metrics_ttl_ms = 5000,
-                                  .query = { .template_ref = o->template_ref },
+                                  .query = options_query(o),
                                   .only = o->only };
     struct dirs_config dirs = { .ttl_ms = REMOTE_TTL_MS, .max_bytes = o->memory / 4 };
     struct spool_config spool = { .dir = o->spool, .max_bytes = o->spool_max };
     int r;
 
-    if (o->state)
-        fleet.query.state =
-            strcmp(o->state, "paused") == 0 ? E2B_STATE_PAUSED : E2B_STATE_RUNNING;
     TAILQ_INIT(&fs->requests);
     LIST_INIT(&fs->created);
     inodes_init(&fs->inodes);
