@@ -9,7 +9,7 @@
 #include "call.h"
 
 #include "client.h"
-#include "target.h"
+#include "dest.h"
 
 #include "util/log.h"
 #include "util/xalloc.h"
@@ -387,7 +387,7 @@ static void fire(struct e2b_call *call)
     struct exchange *x = &call->x;
     const struct endpoint *ep = x->ep;
     bool is_bounded = ep->wire == WIRE_REST || ep->wire == WIRE_UNARY;
-    struct target target = { 0 };
+    struct dest dest = { 0 };
     struct e2b_err err = { 0 };
     struct http_request req = {
         .method = ep->method,
@@ -407,13 +407,13 @@ static void fire(struct e2b_call *call)
         req.limits.total_ms = x->req.total_ms;
     else if (is_bounded && ep->first_byte_ms > 0)
         req.limits.total_ms = req.limits.first_byte_ms + BODY_MS;
-    if (target_build(call->client, x, &target, &err) < 0) {
+    if (dest_build(call->client, x, &dest, &err) < 0) {
         fail_later(call, &err);
         return;
     }
     fill_body(x, &req.body);
-    req.url = target.url.data;
-    req.headers = target.headers;
+    req.url = dest.url.data;
+    req.headers = dest.headers;
     x->tries++;
     x->sent_ms = loop_now_ms(call->client->loop);
     if (ep->plane == PLANE_CONTROL)
@@ -421,7 +421,7 @@ static void fire(struct e2b_call *call)
     else
         call->client->stats.data_requests++;
     x->transfer = http_start(call->client->engine, &req, done, call);
-    target_clear(&target);
+    dest_clear(&dest);
 }
 
 /* Whether the control plane must say what an error answer of the data plane means. */

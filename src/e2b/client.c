@@ -2,8 +2,8 @@
 #include "client.h"
 
 #include "config.h"
+#include "dest.h"
 #include "httpdate.h"
-#include "target.h"
 
 #include "util/clock.h"
 #include "util/log.h"
@@ -47,7 +47,7 @@ struct e2b_client *e2b_client_new(const struct e2b_config *config, struct loop *
     if (client->config.api_key)
         log_secret(client->config.api_key);
     client->needs_host_label =
-        client->config.sandbox_url && !target_routes_by_header(client->config.sandbox_url);
+        client->config.sandbox_url && !dest_routes_by_header(client->config.sandbox_url);
     client->owns_loop = !loop;
     client->loop = loop ? loop : loop_new(err);
     http.ca_file = client->config.ca_file;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "target.h"
+#include "dest.h"
 
 #include "client.h"
 
@@ -17,15 +17,15 @@ enum { ENVD_PORT = 49983 };
 static const char *const shared_domains[] = { "e2b.app", "e2b.dev", "e2b.pro",
                                               "e2b-staging.dev" };
 
-static void add(struct target *t, char *line)
+static void add(struct dest *t, char *line)
 {
-    if (t->n < TARGET_HEADERS)
+    if (t->n < DEST_HEADERS)
         t->headers[t->n++] = line;
     else
         free(line);
 }
 
-void target_clear(struct target *t)
+void dest_clear(struct dest *t)
 {
     for (size_t i = 0; i < t->n; i++) {
         char *line = (char *)t->headers[i];
@@ -34,7 +34,7 @@ void target_clear(struct target *t)
         free(line);
     }
     buf_clear(&t->url);
-    *t = (struct target){ 0 };
+    *t = (struct dest){ 0 };
 }
 
 /* Host of an http(s) URL without the port, in `out`; false if it does not fit. */
@@ -55,7 +55,7 @@ static bool url_host(const char *url, char *out, size_t size)
     return true;
 }
 
-bool target_routes_by_header(const char *url)
+bool dest_routes_by_header(const char *url)
 {
     char host[256];
     unsigned char addr[sizeof(struct in6_addr)];
@@ -74,7 +74,7 @@ static bool is_shared(const char *domain)
     return false;
 }
 
-static int sandbox_base(struct e2b_client *client, const struct access *a, struct target *t)
+static int sandbox_base(struct e2b_client *client, const struct access *a, struct dest *t)
 {
     const struct e2b_config *config = &client->config;
     const char *domain = a->domain ? a->domain : config->domain;
@@ -100,8 +100,7 @@ static char *basic_user(const char *user)
     return xasprintf("Authorization: Basic %s", buf_str(&coded));
 }
 
-static void control_headers(struct e2b_client *client, const struct exchange *x,
-                            struct target *t)
+static void control_headers(struct e2b_client *client, const struct exchange *x, struct dest *t)
 {
     add(t, xasprintf("X-API-KEY: %s", client->config.api_key ? client->config.api_key : ""));
     add(t, xstrdup("Accept: application/json"));
@@ -111,7 +110,7 @@ static void control_headers(struct e2b_client *client, const struct exchange *x,
         add(t, xstrdup(*line));
 }
 
-static void envd_headers(const struct exchange *x, const struct access *a, struct target *t)
+static void envd_headers(const struct exchange *x, const struct access *a, struct dest *t)
 {
     add(t, xasprintf("E2b-Sandbox-Id: %s", a->id));
     add(t, xasprintf("E2b-Sandbox-Port: %d", ENVD_PORT));
@@ -128,8 +127,8 @@ static void envd_headers(const struct exchange *x, const struct access *a, struc
                                               : "Content-Type: application/json"));
 }
 
-int target_build(struct e2b_client *client, const struct exchange *x, struct target *t,
-                 struct e2b_err *err)
+int dest_build(struct e2b_client *client, const struct exchange *x, struct dest *t,
+               struct e2b_err *err)
 {
     int r;
 
@@ -149,7 +148,7 @@ int target_build(struct e2b_client *client, const struct exchange *x, struct tar
     if (r == 0 && x->req.query)
         r = buf_printf(&t->url, "?%s", x->req.query);
     if (r < 0) {
-        target_clear(t);
+        dest_clear(t);
         return e2b_fail(err, -r, "building the request's URL");
     }
     return 0;
