@@ -24,6 +24,13 @@ void check_say(struct check_run *run, enum check_level level, const char *todo, 
     text = xvasprintf(fmt, ap);
     va_end(ap);
     run->n_failed += level == CHECK_FAIL;
+    /* For people one text: a column of its own would stand far to the right. */
+    if (todo && (out_format_of(out) == OUT_TABLE || out_format_of(out) == OUT_WIDE)) {
+        char *both = xasprintf("%s; to do: %s", text, todo);
+
+        free(text);
+        text = both;
+    }
     out_str(out, words[level]);
     out_str(out, run->name);
     out_str(out, text);

@@ -7,7 +7,7 @@ static const struct out_col doctor_cols[] = {
     { "level", "LEVEL", OUT_IN_TABLE, 0 },
     { "check", "CHECK", OUT_IN_TABLE | OUT_IS_ID, 0 },
     { "detail", "DETAIL", OUT_IN_TABLE, 0 },
-    { "todo", "TO DO", OUT_IN_TABLE, 0 },
+    { "todo", "TO DO", 0, 0 },
     { NULL, NULL, 0, 0 },
 };
 
@@ -19,7 +19,7 @@ static int doctor_run(struct cli *cli, const void *opts, const struct opt_operan
 
     (void)opts;
     (void)operands;
-    out_begin(cli->out, doctor_cols, 0);
+    out_begin(cli->out, doctor_cols, OUT_PLAIN);
     for (const struct check *check = checks; check->name; check++) {
         run.name = check->name;
         check->run(&run);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "help.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const struct {
@@ -55,8 +56,8 @@ void help_program(struct buf *out)
 
 void help_command(const struct cmd *cmd, struct buf *out)
 {
-    buf_printf(out, "Usage: e2b-inspect %s%s%s\n%s.\n", cmd->name, cmd->args[0] ? " " : "",
-               cmd->args, cmd->summary);
+    buf_printf(out, "Usage: e2b-inspect %s%s%s\n%c%s.\n", cmd->name, cmd->args[0] ? " " : "",
+               cmd->args, toupper((unsigned char)cmd->summary[0]), cmd->summary + 1);
     if (cmd->details)
         buf_printf(out, "\n%s\n", cmd->details);
     if (cmd->opts) {

@@ -64,7 +64,7 @@ void out_flush_line(struct out *out)
 
 void out_begin(struct out *out, const struct out_col *cols, unsigned style)
 {
-    assert(!out->cols);
+    assert(!out->cols && cols[0].key);
     out->cols = cols;
     out->style = style;
     /* An array that never ends can't be read by anybody. */

@@ -109,7 +109,7 @@ int mounts_each(mounts_fn *fn, void *arg, struct e2b_err *err)
     int r = read_table(&table, err);
     char *line = table.data, *end;
 
-    while (r == 0 && (end = strchr(line, '\n'))) {
+    while (r == 0 && line && (end = strchr(line, '\n'))) {
         struct mount_info m = { 0 };
 
         *end = '\0';
