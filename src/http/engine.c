@@ -445,7 +445,7 @@ static void settle_later(struct http_engine *engine)
         loop_timer_start(engine->loop, &engine->settle_timer, 0, settle, engine);
 }
 
-static void ask(struct http_transfer *t)
+void engine_ask(struct http_transfer *t)
 {
     struct http_engine *engine = t->engine;
 
@@ -480,7 +480,7 @@ void http_cancel(struct http_transfer *t)
         return; /* the result won */
     /* With an error in place the callbacks deliver nothing more. */
     e2b_fail(&t->err, ECANCELED, "%s: cancelled", t->host ? t->host : "request");
-    ask(t);
+    engine_ask(t);
 }
 
 void http_resume(struct http_transfer *t)
@@ -489,7 +489,7 @@ void http_resume(struct http_transfer *t)
     if (t->state == TRANSFER_FINISHED)
         return;
     t->want_resume = true;
-    ask(t);
+    engine_ask(t);
 }
 
 void http_resume_body(struct http_transfer *t)
@@ -498,7 +498,7 @@ void http_resume_body(struct http_transfer *t)
     if (t->state == TRANSFER_FINISHED)
         return;
     t->want_resume_body = true;
-    ask(t);
+    engine_ask(t);
 }
 
 void http_engine_drop_idle(struct http_engine *engine)

@@ -21,7 +21,8 @@
  * Where a request's body comes from.  HTTP_BODY_FD reads `len` bytes at `off` with pread, so
  * the descriptor's own position is neither used nor changed; a file that is shorter than
  * promised fails the request with EIO.  HTTP_BODY_PULL asks `pull` whenever the connection
- * can take more; the body is sent chunked.
+ * can take more; the body is sent chunked.  It ends when the answer begins: who has answered
+ * does not read on.
  */
 enum http_body_kind { HTTP_BODY_NONE, HTTP_BODY_BYTES, HTTP_BODY_FD, HTTP_BODY_PULL };
 

@@ -79,6 +79,11 @@ static int head_complete(struct http_transfer *t)
     t->head_done = true;
     if (curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) == CURLE_OK)
         t->resp.head.content_length = length;
+    /* Who has answered does not read on, and libcurl would wait for us to send the rest. */
+    if (t->body.kind == HTTP_BODY_PULL && t->body_sent_ms < 0) {
+        t->end_body = t->want_resume_body = true;
+        engine_ask(t);
+    }
     if (t->on_head)
         r = t->on_head(t->arg, &t->resp.head);
     if (r < 0)
@@ -176,7 +181,7 @@ static size_t read_fd(struct http_transfer *t, char *out, size_t room)
 
 static size_t read_pull(struct http_transfer *t, char *out, size_t room)
 {
-    ssize_t n = t->body.pull(t->arg, out, room);
+    ssize_t n = t->end_body ? 0 : t->body.pull(t->arg, out, room);
 
     assert(n <= (ssize_t)room);
     if (n >= 0)
@@ -647,13 +652,20 @@ static void fill_response(struct http_transfer *t)
     t->resp.sent_any = request_size > 0;
 }
 
+/* The answer was complete; that its sender takes no more of the body does not matter. */
+static bool answered_early(const struct http_transfer *t, CURLcode result)
+{
+    return result == CURLE_SEND_ERROR && t->end_body && t->resp.head.content_length >= 0 &&
+           t->resp.bytes_received == (uint64_t)t->resp.head.content_length;
+}
+
 void transfer_finish(struct http_transfer *t, CURLcode result)
 {
     loop_timer_stop(engine_loop(t->engine), &t->deadline);
     t->resp.elapsed_ms = now_ms(t) - t->started_ms;
     if (t->easy)
         fill_response(t);
-    if (result != CURLE_OK)
+    if (result != CURLE_OK && !answered_early(t, result))
         e2b_fail(&t->err, errno_from_curl(result, t->curl_message), "%s: %s", t->host,
                  t->curl_message[0] ? t->curl_message : curl_easy_strerror(result));
     /* libcurl takes an answer without a status line of its own for complete. */

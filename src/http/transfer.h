@@ -52,6 +52,7 @@ struct http_transfer {
     struct loop_timer deadline;
     int64_t started_ms, active_ms;
     int64_t body_sent_ms; /* when the last byte of the body went; -1: not yet */
+    bool end_body;        /* an answer came before the end of what is pulled */
     uint64_t body_read;   /* bytes of the body that libcurl took */
     int64_t last_sent;    /* what sent_bytes() said when it was last looked at */
     curl_socket_t socket; /* the connection in use, as far as known */
@@ -84,6 +85,8 @@ struct loop *engine_loop(const struct http_engine *engine);
 const struct http_engine_config *engine_config(const struct http_engine *engine);
 CURLSH *engine_share(const struct http_engine *engine);
 uint64_t engine_next_id(struct http_engine *engine);
+/* Has want_resume and want_resume_body looked at on a later turn. */
+void engine_ask(struct http_transfer *t);
 /* Ends a transfer whose t->err is filled.  Not from inside libcurl's callbacks. */
 void engine_abort(struct http_transfer *t);
 

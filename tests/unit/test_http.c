@@ -485,6 +485,31 @@ TEST(a_stream_that_has_nothing_to_send_yet_does_not_stall)
     end();
 }
 
+static bool answer_early(struct conn *c)
+{
+    server_answer(c, atoi(c->path + 1), "done already");
+    return server_ignore(c);
+}
+
+TEST(an_answer_that_comes_before_the_end_of_a_stream_ends_it)
+{
+    static const int statuses[] = { 200, 404 };
+
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+        autocall c = { .to_pull = "never", .pull_piece = 0 };
+        autofree char *path = xasprintf("/%d", statuses[i]);
+
+        CASE("%d", statuses[i]);
+        begin_with(answer_early, true);
+        run(&c, "POST", path,
+            &(struct http_request){ .body = { .kind = HTTP_BODY_PULL, .pull = pull } });
+        CHECK_INT(c.errnum, 0);
+        CHECK_INT(c.status, statuses[i]);
+        CHECK_STR(buf_str(&c.body), "done already");
+        end();
+    }
+}
+
 TEST(a_stream_that_fails_fails_the_request)
 {
     autocall c = { .to_pull = "x", .pull_result = -ENOSPC };
