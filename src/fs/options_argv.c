@@ -85,6 +85,21 @@ static int unknown(const char *where, const char *name, size_t len, struct e2b_e
     return e2b_fail(err, EINVAL, "unknown option: %s", where);
 }
 
+/* Escaped again: libfuse splits at commas, too. */
+static void pass_on(struct options *o, const char *word)
+{
+    struct buf text = BUF_INIT;
+
+    if (o->fuse_opts)
+        buf_printf(&text, "%s,", o->fuse_opts);
+    for (; *word; word++) {
+        if (*word == ',' || *word == '\\')
+            buf_putc(&text, '\\');
+        buf_putc(&text, *word);
+    }
+    option_replace(&o->fuse_opts, buf_steal(&text));
+}
+
 /* One word between the commas of -o. */
 static int apply_word(struct options *o, char *word, struct e2b_err *err)
 {
@@ -99,8 +114,7 @@ static int apply_word(struct options *o, char *word, struct e2b_err *err)
             return 0;
         if (!is_in(word, fuse_words, ARRAY_LEN(fuse_words)))
             return unknown(where, word, len, err);
-        option_replace(&o->fuse_opts,
-                       o->fuse_opts ? xasprintf("%s,%s", o->fuse_opts, word) : xstrdup(word));
+        pass_on(o, word);
         return 0;
     }
     if (equals && !(row->flags & (OPTION_VALUE | OPTION_MAYBE)) &&
