@@ -52,9 +52,18 @@ static void on_cleaned(void *arg, const struct e2b_entry *entry, const struct e2
     over(c);
 }
 
-/* Errors after which another request only makes the caller wait, or can't be sent at all
- * (ECANCELED, unless it was us: the client is going away). */
-static bool is_worth_cleaning(const struct commit *c)
+/* What an upload left that didn't take effect: the temporary, or a part of the new file.  Not
+ * the latter if the name was removed meanwhile: then it may be somebody else's already. */
+static const char *litter(const struct commit *c)
+{
+    if (c->temp)
+        return c->temp;
+    return c->err.errnum && c->has_made_target && !c->file->is_detached ? c->path : NULL;
+}
+
+/* Errors after which another request can't be sent at all (ECANCELED, unless it was us, means
+ * that the client is going away) or is not answered any better. */
+static bool can_clean(const struct commit *c)
 {
     switch (c->err.errnum) {
     case ECANCELED:
@@ -69,20 +78,33 @@ static bool is_worth_cleaning(const struct commit *c)
     }
 }
 
+static void on_cleaned_behind(void *arg, const struct e2b_entry *entry,
+                              const struct e2b_err *err)
+{
+    (void)arg;
+    (void)entry;
+    if (err)
+        log_warning("spool", "a temporary file was left behind: %s", err->msg);
+}
+
 void commit_finish(struct commit *c)
 {
-    const char *litter = c->temp;
+    struct e2b_fop_args args = { .path = litter(c), .user = "root" };
 
-    /* What an upload left that didn't take effect: the temporary, or a part of the new file.
-     * Not if the name was removed meanwhile: then it may be somebody else's already. */
-    if (!litter && c->err.errnum && c->has_made_target && !c->file->is_detached)
-        litter = c->path;
-    if (!litter || (c->err.errnum && !is_worth_cleaning(c))) {
+    if (!args.path || !can_clean(c)) {
         over(c);
         return;
     }
-    commit_op(c, E2B_FOP_UNLINK, &(struct e2b_fop_args){ .path = litter, .user = "root" },
-              on_cleaned);
+    if (c->err.errnum != ETIMEDOUT) {
+        commit_op(c, E2B_FOP_UNLINK, &args, on_cleaned);
+        return;
+    }
+    /* Nobody should wait for a second time-out.  The name of a temporary is never used again,
+     * so it doesn't matter when it goes; the target's is. */
+    if (c->temp)
+        e2b_file_op(c->file->spool->client, c->file->sandbox, E2B_FOP_UNLINK, &args,
+                    on_cleaned_behind, NULL);
+    over(c);
 }
 
 void commit_fail(struct commit *c, const struct e2b_err *err)
@@ -91,11 +113,22 @@ void commit_fail(struct commit *c, const struct e2b_err *err)
     commit_finish(c);
 }
 
+static void finish_later(void *arg)
+{
+    commit_finish(arg);
+}
+
+void commit_fail_later(struct commit *c)
+{
+    loop_post(c->file->spool->loop, finish_later, c);
+}
+
 void commit_succeed(struct commit *c, const struct e2b_entry *entry)
 {
     if (entry) {
         e2b_entry_copy(&c->entry, entry);
         c->has_entry = true;
+        c->is_foreign = entry->size != c->size;
     }
     commit_finish(c);
 }
@@ -138,9 +171,10 @@ static void on_chmod(void *arg, const struct e2b_entry *entry, const struct e2b_
 static void uploaded_target(struct commit *c)
 {
     struct e2b_fop_args args = { .path = c->path, .mode = c->file->mode, .user = "root" };
+    /* What exists keeps its mode, except that an upload clears the set-id bits. */
+    bool is_right = c->is_made ? (c->file->mode & 06000) == 0 : c->file->mode == 0644;
 
-    /* A mode that was asked for meanwhile is too late: spool_set_mode said so. */
-    if (c->method == COMMIT_CREATE && !c->is_made && c->file->mode != 0644)
+    if (c->method == COMMIT_CREATE && !is_right)
         commit_op(c, E2B_FOP_CHMOD, &args, on_chmod);
     else
         commit_succeed(c, NULL);
@@ -325,7 +359,7 @@ static enum commit_method choose(const struct commit *c)
         return COMMIT_REPLACE;
     /* A large tail of an empty file needs no temporary: there is nothing to destroy. */
     if (f->base_size == 0 && c->size > E2B_FOP_DATA_MAX && !change->append_only &&
-        can_name_owner(f))
+        can_name_owner(f) && (f->mode & 06000) == 0)
         return COMMIT_FILL;
     return COMMIT_TAIL;
 }

@@ -65,6 +65,9 @@ void commit_op(struct commit *c, enum e2b_fop op, const struct e2b_fop_args *arg
  */
 bool commit_step_failed(struct commit *c, const struct e2b_err *err);
 void commit_fail(struct commit *c, const struct e2b_err *err);
+/* The same with c->err, for what fails before a request was sent: the outcome must not come
+ * from inside spool_commit. */
+void commit_fail_later(struct commit *c);
 void commit_succeed(struct commit *c, const struct e2b_entry *entry);
 void commit_finish(struct commit *c);
 /* Chooses the method again, for the file as it is now. */

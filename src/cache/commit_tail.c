@@ -26,12 +26,10 @@ static bool is_append(const struct commit *c)
 /* The helper tells the size that it left: another one means that somebody else wrote, too. */
 static void finish_tail(struct commit *c, const struct e2b_entry *entry)
 {
-    if (entry && entry->size != c->size) {
+    if (entry && entry->size != c->size)
         log_warning("spool",
                     "somebody else wrote, too: sandbox=%s path=%s size=%lld expected=%lld",
                     c->file->sandbox, c->path, (long long)entry->size, (long long)c->size);
-        c->is_foreign = true;
-    }
     commit_succeed(c, entry);
 }
 
@@ -60,11 +58,6 @@ static void splice(struct commit *c)
     commit_op(c, E2B_FOP_SPLICE, &args, on_tail);
 }
 
-static void finish_unread(void *arg)
-{
-    commit_finish(arg);
-}
-
 static void send_small(struct commit *c)
 {
     size_t len = (size_t)(c->size - c->from);
@@ -78,7 +71,7 @@ static void send_small(struct commit *c)
         int errnum = n < 0 ? errno : EIO;
 
         e2b_fail(&c->err, errnum, "reading the spool for %s: %s", c->path, strerror(errnum));
-        loop_post(c->file->spool->loop, finish_unread, c);
+        commit_fail_later(c);
         return;
     }
     c->sent += (int64_t)len;

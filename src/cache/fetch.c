@@ -189,6 +189,11 @@ void fetch(struct commit *c, commit_step *then)
         then(c);
         return;
     }
+    /* All of it will be needed: no use in fetching what can't be kept. */
+    if (spool_make_room(f->spool, ranges_missing(&f->here, 0, f->base_limit), &c->err) < 0) {
+        commit_fail_later(c);
+        return;
+    }
     while (find_gap(f, to, &next_from, &next_to) && next_from - to <= FETCH_JOIN)
         to = next_to;
     c->fetch_at = from;

@@ -145,15 +145,21 @@ static int make_sandbox_dir(struct journal *j, const char *sandbox)
 static int create_locked(struct journal *j, const char *name)
 {
     struct stat st;
+    int r = -EAGAIN;
     int fd = openat(j->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
     /* ENOENT: another daemon found the sandbox's directory empty and removed it. */
     if (fd < 0)
         return errno == EEXIST || errno == ENOENT ? -EAGAIN : -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink == 1)
-        return fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        if (fstat(fd, &st) == 0 && st.st_nlink == 1)
+            return fd;
+    } else if (errno != EWOULDBLOCK) {
+        r = -errno; /* a file system without locks */
+        unlinkat(j->dirfd, name, 0);
+    }
     close(fd);
-    return -EAGAIN;
+    return r;
 }
 
 int journal_add(struct journal *j, const char *sandbox, struct journal_entry *out,

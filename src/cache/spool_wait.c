@@ -93,6 +93,9 @@ static void set_entry(struct spool_file *f, const struct e2b_entry *entry)
 
 static void succeeded(struct spool_file *f, const struct commit_result *result)
 {
+    bool had_failed = f->failed_gen != 0;
+    struct e2b_err err = { 0 };
+
     f->spool->commits++;
     f->spool->bytes_committed += (uint64_t)result->sent;
     f->failed_gen = 0;
@@ -111,8 +114,11 @@ static void succeeded(struct spool_file *f, const struct commit_result *result)
     }
     if (result->is_foreign)
         f->is_skewed = true;
-    if (spool_is_dirty(f))
+    if (spool_is_dirty(f)) {
+        if (had_failed && spool_file_note(f, 0, &err) < 0) /* the reason is over */
+            log_warning("spool", "%s", err.msg);
         return;
+    }
     if (f->is_noted)
         journal_forget(f->spool->journal, &f->local);
     f->is_noted = false;
