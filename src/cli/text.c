@@ -40,30 +40,23 @@ int text_escape(struct buf *out, const char *s, size_t len, enum text_escape how
 
 int text_escape_stream(struct buf *out, char held[4], size_t *n_held, const char *s, size_t len)
 {
+    autobuf struct buf joined = BUF_MAX(len + 4);
     size_t tail = 0;
-    int r = 0;
+    int r = buf_append(&joined, held, *n_held);
 
-    /* A character that was cut: add bytes until it is whole, or is none after all. */
-    while (*n_held > 0 && len > 0 && utf8_is_cut(held, *n_held)) {
-        held[(*n_held)++] = *s++;
-        len--;
-    }
-    if (*n_held > 0 && (len == 0 && utf8_is_cut(held, *n_held)) && s)
-        return 0;
-    if (*n_held > 0) {
-        r = text_escape(out, held, *n_held, TEXT_STREAM);
-        *n_held = 0;
-    }
-    for (size_t n = 1; n < 4 && n <= len; n++) {
-        if (utf8_is_cut(s + len - n, n))
+    if (r == 0)
+        r = buf_append(&joined, s, len);
+    if (r < 0)
+        return r;
+    /* A first byte is never a middle one, so a tail that looks cut is one character's. */
+    for (size_t n = 1; s && n < 4 && n <= joined.len; n++) {
+        if (utf8_is_cut(joined.data + joined.len - n, n))
             tail = n;
     }
-    if (r == 0 && len > tail)
-        r = text_escape(out, s, len - tail, TEXT_STREAM);
     if (tail > 0)
-        memcpy(held, s + len - tail, tail);
+        memcpy(held, joined.data + joined.len - tail, tail);
     *n_held = tail;
-    return r;
+    return text_escape(out, joined.data, joined.len - tail, TEXT_STREAM);
 }
 
 int text_one_line(struct buf *out, const char *s, size_t len)
