@@ -403,9 +403,11 @@ static void forget_below(struct dirs *dirs, const char *sandbox, const char *pat
 {
     struct dir *dir, *next;
 
-    HASH_ITER(hh, dirs->map, dir, next)
-    if (strcmp(dir->key.sandbox, sandbox) == 0 && path_is_below(dir->key.path, path))
-        forget(dirs, dir);
+    for (dir = dirs->map; dir; dir = next) {
+        next = dir->hh.next;
+        if (strcmp(dir->key.sandbox, sandbox) == 0 && path_is_below(dir->key.path, path))
+            forget(dirs, dir);
+    }
 }
 
 void dirs_drop(struct dirs *dirs, const char *sandbox, const char *dir_path, const char *name)
@@ -445,9 +447,11 @@ void dirs_invalidate_all(struct dirs *dirs, const char *sandbox)
     struct dir *dir, *next;
 
     loop_assert_here(dirs->loop);
-    HASH_ITER(hh, dirs->map, dir, next)
-    if (!sandbox || strcmp(dir->key.sandbox, sandbox) == 0)
-        forget(dirs, dir);
+    for (dir = dirs->map; dir; dir = next) {
+        next = dir->hh.next;
+        if (!sandbox || strcmp(dir->key.sandbox, sandbox) == 0)
+            forget(dirs, dir);
+    }
 }
 
 /* ---- life ---- */
