@@ -369,6 +369,8 @@ bool fleet_call_ended(struct fleet *fleet)
 
 static void list_failed(struct fleet *fleet, const struct e2b_err *err)
 {
+    if (!fleet->is_failing)
+        fleet->failing_since = clock_wall();
     /* A cancel is somebody's wish, not news of the server. */
     fleet->is_failing = err->errnum != ECANCELED;
     fleet->failure = *err;
@@ -553,12 +555,12 @@ struct timespec fleet_sandbox_changed_at(const struct fleet *fleet, const char *
     return m ? m->changed_at : fleet->changed_at;
 }
 
-int fleet_last_error(const struct fleet *fleet, int64_t *age_ms, struct e2b_err *err)
+int fleet_last_error(const struct fleet *fleet, struct timespec *since, struct e2b_err *err)
 {
     if (!fleet->is_failing)
         return 0;
-    if (age_ms)
-        *age_ms = loop_now_ms(fleet->loop) - fleet->failed_ms;
+    if (since)
+        *since = fleet->failing_since;
     if (err)
         *err = fleet->failure;
     return -fleet->failure.errnum;

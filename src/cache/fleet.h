@@ -59,8 +59,8 @@ const struct e2b_sandbox_list *fleet_last(const struct fleet *fleet, int64_t *ag
 /* From the last complete list, however old. */
 const struct e2b_sandbox *fleet_find(const struct fleet *fleet, const char *id);
 /* What keeps the list from being refreshed: 0 if nothing, else the negative errno of the last
- * attempt and how long ago it was. */
-int fleet_last_error(const struct fleet *fleet, int64_t *age_ms, struct e2b_err *err);
+ * attempt, and since when they fail. */
+int fleet_last_error(const struct fleet *fleet, struct timespec *since, struct e2b_err *err);
 /* When the set of sandboxes last changed (the root's mtime). */
 struct timespec fleet_changed_at(const struct fleet *fleet);
 /* When a sandbox's object last changed here (its info.json's mtime). */

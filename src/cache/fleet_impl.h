@@ -65,6 +65,7 @@ struct fleet {
     bool is_outdated;           /* the list in flight was asked for before is_expired was set */
     bool is_failing;            /* the last list failed, at failed_ms, with `failure` */
     int64_t failed_ms;
+    struct timespec failing_since;
     struct e2b_err failure;
     size_t n_doubtful, n_confirming;
 

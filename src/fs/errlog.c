@@ -17,6 +17,7 @@ struct line {
     struct timespec at;
     unsigned times; /* it came so often in a row */
     char *text;     /* owned: all but the time */
+    size_t note;    /* where the text of a note begins in it; 0: a failure */
 };
 
 struct errlog_ring {
@@ -62,7 +63,7 @@ void errlog_forget(struct errlog *log, const char *sandbox)
         ring_free(log, ring);
 }
 
-static void ring_add(struct errlog *log, const char *sandbox, const char *text)
+static void ring_add(struct errlog *log, const char *sandbox, const char *text, size_t note)
 {
     struct errlog_ring *ring = find(log, sandbox);
     struct line *newest;
@@ -81,7 +82,8 @@ static void ring_add(struct errlog *log, const char *sandbox, const char *text)
     }
     newest = &ring->lines[ring->next];
     free(newest->text);
-    *newest = (struct line){ .at = clock_wall(), .times = 1, .text = xstrdup(text) };
+    *newest =
+        (struct line){ .at = clock_wall(), .times = 1, .text = xstrdup(text), .note = note };
     ring->next = (ring->next + 1) % ERRLOG_LINES;
     if (ring->n < ERRLOG_LINES)
         ring->n++;
@@ -105,12 +107,12 @@ static void clean(char *s)
     }
 }
 
-static void add(struct errlog *log, const char *sandbox, char *text)
+static void add(struct errlog *log, const char *sandbox, char *text, size_t note)
 {
     clean(text);
     if (sandbox)
-        ring_add(log, sandbox, text);
-    ring_add(log, "", text);
+        ring_add(log, sandbox, text, note);
+    ring_add(log, "", text, note);
 }
 
 void errlog_add(struct errlog *log, const char *sandbox, const char *op, const char *path,
@@ -123,7 +125,7 @@ void errlog_add(struct errlog *log, const char *sandbox, const char *op, const c
     if (snprintf(text, sizeof(text), "%s %.500s %s: %s%s%s", op, path ? path : "/",
                  errno_name(err->errnum), err->msg, hint ? "; " : "", hint ? hint : "") < 0)
         return;
-    add(log, sandbox, text);
+    add(log, sandbox, text, 0);
 }
 
 void errlog_note(struct errlog *log, const char *sandbox, const char *op, const char *path,
@@ -137,8 +139,27 @@ void errlog_note(struct errlog *log, const char *sandbox, const char *op, const 
         return;
     va_start(ap, fmt);
     if (vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap) >= 0)
-        add(log, sandbox, text);
+        add(log, sandbox, text, (size_t)n);
     va_end(ap);
+}
+
+/* The k-th newest. */
+static const struct line *line_at(const struct errlog_ring *ring, size_t k)
+{
+    return &ring->lines[(ring->next + ERRLOG_LINES - 1 - k) % ERRLOG_LINES];
+}
+
+void errlog_notes(const struct errlog *log, const char *sandbox, const char *prefix,
+                  struct buf *out)
+{
+    const struct errlog_ring *ring = find(log, sandbox ? sandbox : "");
+
+    for (size_t i = 0; ring && i < ring->n; i++) {
+        const struct line *line = line_at(ring, i);
+
+        if (line->note)
+            buf_printf(out, "%s%s\n", prefix, line->text + line->note);
+    }
 }
 
 struct timespec errlog_render(const struct errlog *log, const char *sandbox, struct buf *out)
@@ -147,8 +168,7 @@ struct timespec errlog_render(const struct errlog *log, const char *sandbox, str
     struct timespec newest = { 0 };
 
     for (size_t i = 0; ring && i < ring->n; i++) {
-        const struct line *line =
-            &ring->lines[(ring->next + ERRLOG_LINES - 1 - i) % ERRLOG_LINES];
+        const struct line *line = line_at(ring, i);
         char at[RFC3339_MAX];
 
         if (i == 0)

@@ -125,6 +125,13 @@ TEST(notes_are_no_failures_and_rings_can_be_forgotten)
 
         CHECK_STR(text, "ctl ia/ctl note: timeout capped: ends 03:20:00Z\n");
     }
+    add(&log, "ia", "p", EIO, "a failure");
+    {
+        autobuf struct buf notes = BUF_INIT;
+
+        errlog_notes(&log, "ia", "# ", &notes);
+        CHECK_STR(buf_str(&notes), "# timeout capped: ends 03:20:00Z\n");
+    }
     errlog_forget(&log, "ia");
     errlog_forget(&log, "unknown");
     {

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * .e2b/index: one line per sandbox, oldest start first, for grep, awk and sort:
+ *
+ *   id  state  started  ends-or-paused  template  name
+ *
+ * separated by tabs.  Times are absolute.  What is empty is "-"; a tab, newline, backslash or
+ * anything that a terminal would obey is escaped as in C (\t \n \\ \xNN).
+ */
+#include "fs/snapshot.h"
+#include "util/clock.h"
+#include "util/utf8.h"
+#include "util/xalloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void put_field(struct buf *out, const char *s)
+{
+    size_t len = s ? strlen(s) : 0;
+
+    buf_putc(out, '\t');
+    if (len == 0)
+        buf_putc(out, '-');
+    for (size_t i = 0; i < len;) {
+        uint32_t cp = 0;
+        size_t n = utf8_next(s + i, len - i, &cp);
+
+        if (n > 0 && cp != '\\' && !utf8_is_unsafe(cp)) {
+            buf_append(out, s + i, n);
+            i += n;
+            continue;
+        }
+        for (size_t end = i + (n ? n : 1); i < end; i++) {
+            if (s[i] == '\\' || s[i] == '\t' || s[i] == '\n')
+                buf_printf(out, "\\%c", s[i] == '\t' ? 't' : s[i] == '\n' ? 'n' : '\\');
+            else
+                buf_printf(out, "\\x%02x", (unsigned char)s[i]);
+        }
+    }
+}
+
+/* Whole or not at all. */
+static int put_line(struct buf *out, const struct e2b_sandbox *s)
+{
+    autobuf struct buf line = BUF_INIT;
+    char time[RFC3339_MAX];
+
+    buf_puts(&line, s->id);
+    put_field(&line, e2b_state_name(s->state));
+    put_field(&line, rfc3339_format(s->started_at, 0, time));
+    put_field(&line, rfc3339_format(s->end_at, 0, time));
+    put_field(&line, s->alias && *s->alias ? s->alias : s->template_id);
+    put_field(&line, e2b_sandbox_meta(s, "name"));
+    buf_putc(&line, '\n');
+    return buf_append(out, line.data, line.len);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct e2b_sandbox *x = *(const struct e2b_sandbox *const *)a;
+    const struct e2b_sandbox *y = *(const struct e2b_sandbox *const *)b;
+
+    if (x->started_at.tv_sec != y->started_at.tv_sec)
+        return x->started_at.tv_sec < y->started_at.tv_sec ? -1 : 1;
+    if (x->started_at.tv_nsec != y->started_at.tv_nsec)
+        return x->started_at.tv_nsec < y->started_at.tv_nsec ? -1 : 1;
+    return strcmp(x->id, y->id);
+}
+
+static void finish(struct snapshot *snap, const struct e2b_sandbox_list *list)
+{
+    autofree const struct e2b_sandbox **order = xcalloc(list->n + 1, sizeof(*order));
+    int r = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        order[i] = &list->v[i];
+    qsort(order, list->n, sizeof(*order), by_start);
+    for (size_t i = 0; i < list->n && r == 0; i++)
+        r = put_line(&snap->out, order[i]);
+    if (r < 0)
+        snapshot_fail_errno(snap, -r, "too many sandboxes for one file");
+    else
+        snapshot_finish(snap);
+}
+
+static void have_list(void *arg, const struct e2b_sandbox_list *list, const struct e2b_err *err)
+{
+    if (err)
+        snapshot_fail(arg, err);
+    else
+        finish(arg, list);
+}
+
+static void cancel(void *arg)
+{
+    fleet_cancel(arg);
+}
+
+void vfile_index_fill(struct snapshot *snap)
+{
+    const struct e2b_sandbox_list *list = fleet_peek(snap->fs->fleet, NULL);
+
+    if (list)
+        finish(snap, list);
+    else
+        snapshot_await(snap, cancel, fleet_want(snap->fs->fleet, have_list, snap));
+}
