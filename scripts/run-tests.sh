@@ -145,7 +145,7 @@ build() {
         count_one ok
     else
         count_one failed "build $name"
-        grep -E 'error|warning|undefined|\*\*\*' "$log" | head -n 40 | sed 's/^/        /'
+        grep -E '(error|warning): |undefined reference|\*\*\*' "$log" | head -n 40 | sed 's/^/        /'
         return 1
     fi
 }
