@@ -31,7 +31,7 @@ static void over(struct commit *c)
 
     f->commit = NULL;
     spool_commit_over(f, &result);
-    upload_source_clear(c);
+    commit_upload_clear(c);
     e2b_entry_clear(&c->entry);
     free(c->path);
     free(c->temp);
@@ -65,6 +65,8 @@ static const char *litter(const struct commit *c)
  * that the client is going away) or is not answered any better. */
 static bool can_clean(const struct commit *c)
 {
+    if (c->file->spool->is_stopped)
+        return false;
     switch (c->err.errnum) {
     case ECANCELED:
         return c->file->is_detached;
@@ -207,7 +209,7 @@ static void on_created(void *arg, const struct e2b_entry *entry, const struct e2
         return;
     }
     c->is_made = c->has_made_target = true;
-    upload(c, c->path, NULL, 0, uploaded_target);
+    commit_upload(c, c->path, NULL, 0, uploaded_target);
 }
 
 static void create(struct commit *c)
@@ -224,12 +226,12 @@ static void create(struct commit *c)
     }
     /* After an earlier failure the name may be somebody's: then it isn't ours to remove. */
     c->has_made_target = c->is_made || c->file->failures == 0;
-    upload(c, c->path, NULL, 0, uploaded_target);
+    commit_upload(c, c->path, NULL, 0, uploaded_target);
 }
 
 static void fill(struct commit *c)
 {
-    upload(c, c->path, c->file->owner, 0, uploaded_target);
+    commit_upload(c, c->path, c->file->owner, 0, uploaded_target);
 }
 
 /* ---- TRUNCATE ---- */
@@ -277,12 +279,12 @@ static void uploaded_temp(struct commit *c)
 
 static void fetched(struct commit *c)
 {
-    upload_to_temp(c, 0, uploaded_temp);
+    commit_upload_temp(c, 0, uploaded_temp);
 }
 
 static void replace_target(struct commit *c)
 {
-    fetch(c, fetched);
+    commit_fetch(c, fetched);
 }
 
 /* ---- uploads through a temporary sibling ---- */
@@ -306,10 +308,10 @@ static void on_temp_made(void *arg, const struct e2b_entry *entry, const struct 
     if (commit_step_failed(c, err))
         return;
     c->is_made = true;
-    upload(c, c->temp, owner_name(c), c->from, c->uploaded);
+    commit_upload(c, c->temp, owner_name(c), c->from, c->uploaded);
 }
 
-void upload_to_temp(struct commit *c, int64_t from, commit_step *then)
+void commit_upload_temp(struct commit *c, int64_t from, commit_step *then)
 {
     if (!c->temp) {
         autofree char *dir = path_dir(c->path);
@@ -329,7 +331,7 @@ void upload_to_temp(struct commit *c, int64_t from, commit_step *then)
         commit_op(c, E2B_FOP_CREATE, &args, on_temp_made);
         return;
     }
-    upload(c, c->temp, owner_name(c), from, then);
+    commit_upload(c, c->temp, owner_name(c), from, then);
 }
 
 /* ---- the choice ---- */
@@ -340,7 +342,7 @@ static start_fn *const starts[] = {
     [COMMIT_CREATE] = create,
     [COMMIT_FILL] = fill,
     [COMMIT_TRUNCATE] = truncate_target,
-    [COMMIT_TAIL] = tail,
+    [COMMIT_TAIL] = commit_tail,
     [COMMIT_REPLACE] = replace_target,
 };
 
@@ -369,6 +371,11 @@ static void plan(struct commit *c)
     struct spool_file *f = c->file;
 
     assert(f->local.seq != 0 && !f->is_detached);
+    if (f->spool->is_stopped) {
+        e2b_fail(&c->err, ECANCELED, "the mount ended before it was committed");
+        commit_fail_later(c);
+        return;
+    }
     change_merge(&c->change, &f->change);
     f->change = CHANGE_NONE;
     c->gen = f->gen;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the commit's own files share: commit.c (choice, simple methods, the end), commit_tail.c
- * (TAIL), upload.c (an upload of one version), fetch.c (old bytes).
+ * (TAIL), commit_upload.c (an upload of one version), commit_fetch.c (old bytes).
  */
 #ifndef CACHE_COMMIT_PRIV_H
 #define CACHE_COMMIT_PRIV_H
@@ -33,7 +33,7 @@ struct commit {
     uint64_t gen;
     int64_t size;
 
-    /* upload.c */
+    /* commit_upload.c */
     int64_t from;
     int64_t sending_from, sending_to;
     bool is_sending, is_torn;
@@ -42,7 +42,7 @@ struct commit {
     commit_step *uploaded;
     int64_t sent;
 
-    /* fetch.c */
+    /* commit_fetch.c */
     int64_t fetch_at; /* where the next bytes go */
     int64_t fetch_to; /* end of the request */
     bool is_rebased;  /* the remote version changed once already */
@@ -76,17 +76,18 @@ void commit_replan(struct commit *c);
 const struct e2b_err *commit_target_gone(struct commit *c, const struct e2b_err *err);
 
 /* commit_tail.c */
-void tail(struct commit *c);
+void commit_tail(struct commit *c);
 
-/* fetch.c: makes every byte of the file be here. */
-void fetch(struct commit *c, commit_step *then);
+/* commit_fetch.c: makes every byte of the file be here. */
+void commit_fetch(struct commit *c, commit_step *then);
 
-/* upload.c: POSTs the bytes from `from` to the file's end.  owner: whose file it becomes (NULL:
- * the client's user).  If the file changed since the method was chosen, it is chosen again. */
-void upload(struct commit *c, const char *path, const char *owner, int64_t from,
-            commit_step *then);
+/* commit_upload.c: POSTs the bytes from `from` to the file's end.  owner: whose file it becomes
+ * (NULL: the client's user).  If the file changed since the method was chosen, it is chosen
+ * again. */
+void commit_upload(struct commit *c, const char *path, const char *owner, int64_t from,
+                   commit_step *then);
 /* commit.c: the same, to a temporary sibling. */
-void upload_to_temp(struct commit *c, int64_t from, commit_step *then);
-void upload_source_clear(struct commit *c);
+void commit_upload_temp(struct commit *c, int64_t from, commit_step *then);
+void commit_upload_clear(struct commit *c);
 
 #endif

@@ -87,7 +87,7 @@ static void send_tail(struct commit *c)
     if (c->size - c->from <= E2B_FOP_DATA_MAX)
         send_small(c);
     else
-        upload_to_temp(c, c->from, splice);
+        commit_upload_temp(c, c->from, splice);
 }
 
 static void on_asked(void *arg, const struct e2b_entry *entry, const struct e2b_err *err)
@@ -105,7 +105,7 @@ static void on_asked(void *arg, const struct e2b_entry *entry, const struct e2b_
     commit_replan(c); /* writes may have come while we asked */
 }
 
-void tail(struct commit *c)
+void commit_tail(struct commit *c)
 {
     struct spool_file *f = c->file;
 

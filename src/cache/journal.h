@@ -6,12 +6,12 @@
  *   <dir>/<sandboxID>/<seq>.json   what it is; exists while the content is not in the sandbox
  *   <dir>/.number                  the last number given to a pending entry
  *
- *   on disk              lock   means
- *   .data                held   a file open in a living daemon, nothing to lose
- *   .data and .json      held   the same with content that the sandbox lacks, or a pending
- * entry .data                free   left behind clean: the next journal_adopt removes it .data
- * and .json      free   its daemon is gone: the next journal_adopt takes it anything else - not
- * ours: left alone
+ *   on disk           lock  means
+ *   .data             held  a file open in a living daemon, nothing to lose
+ *   .data and .json   held  the same with content that the sandbox lacks, or pending
+ *   .data             free  left behind clean: the next journal_adopt removes it
+ *   .data and .json   free  its daemon is gone: the next journal_adopt takes it
+ *   anything else     -     not ours: left alone
  *
  * Several daemons may share the directory.  What one process wrote survives its crash; only
  * journal_sync makes it survive the machine's.

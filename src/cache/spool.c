@@ -163,6 +163,11 @@ struct spool *spool_new(struct loop *loop, struct workers *workers, struct e2b_c
     return spool;
 }
 
+void spool_stop(struct spool *spool)
+{
+    spool->is_stopped = true;
+}
+
 void spool_free(struct spool *spool)
 {
     struct spool_file *f;

@@ -39,11 +39,13 @@
  * (spool_pending_each), which survives this daemon; so does what a crashed daemon left.
  *
  * Threads:   loop only.  Local reads and writes are done in place (page cache); fsync on
- * workers. Disk:      all content together stays under max_bytes; beyond it clean files give up
- * what the sandbox has too, and then spool_write is -ENOSPC.  Holes cost nothing. Ownership: fs
- * owns a spool_file from spool_open to spool_close. Shutdown:  spool_drain; spool_close of all
- * files; e2b_client_free (ends commits that still run: their content becomes pending);
- * spool_free.
+ *            workers.
+ * Disk:      all content together stays under max_bytes; beyond it clean files give up what
+ *            the sandbox has too, and then spool_write is -ENOSPC.  Holes cost nothing.
+ * Ownership: fs owns a spool_file from spool_open to spool_close.
+ * Shutdown:  spool_drain; spool_stop; e2b_client_free (ends commits that still run: their
+ *            content becomes pending); spool_close of all files, before or after;
+ *            spool_free.
  */
 #ifndef CACHE_SPOOL_H
 #define CACHE_SPOOL_H
@@ -62,6 +64,8 @@ struct spool_config {
 };
 struct spool *spool_new(struct loop *loop, struct workers *workers, struct e2b_client *client,
                         const struct spool_config *config, struct e2b_err *err);
+/* From now on nothing is sent: commits fail with ECANCELED, dirty content becomes pending. */
+void spool_stop(struct spool *spool);
 /* No commit runs (Shutdown, above).  Files that are still open become pending if dirty. */
 void spool_free(struct spool *spool);
 

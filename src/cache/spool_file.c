@@ -368,7 +368,7 @@ void spool_file_close_next(struct spool_file *f)
     assert(f->is_closing);
     if (f->commit)
         return; /* it comes here again */
-    if (spool_is_dirty(f) && f->failed_gen == 0) {
+    if (spool_is_dirty(f) && f->failed_gen == 0 && !f->spool->is_stopped) {
         commit_start(f);
         return;
     }

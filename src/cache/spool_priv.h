@@ -87,6 +87,7 @@ struct spool {
     struct e2b_client *client;
     struct journal *journal; /* owned */
     uint64_t max_bytes, held;
+    bool is_stopped;
     TAILQ_HEAD(, spool_file) files;
     TAILQ_HEAD(, pending) pending;
     uint64_t commits, failures, bytes_committed;

@@ -1765,6 +1765,7 @@ TEST(draining_ends_at_its_bound)
     loop_turn(t.loop, 0);
 
     /* Shutdown: the client ends its calls, then the rest is kept. */
+    spool_stop(t.spool);
     spool_close(f);
     CHECK(!TAILQ_EMPTY(&fake.calls));
     TAILQ_FIRST(&fake.calls)->is_cancelled = true;
@@ -1774,6 +1775,24 @@ TEST(draining_ends_at_its_bound)
     CHECK_INT(d.calls, 1);
     CHECK_INT(pendings().n, 1);
     CHECK_INT(count_files(".json"), 1);
+    stop();
+}
+
+TEST(a_stopped_spool_sends_nothing)
+{
+    struct spool_file *f, *g;
+
+    start();
+    f = open_file("/f", 0644, false);
+    g = open_file("/g", 0644, false);
+    spool_stop(t.spool);
+    CHECK_INT(commit(f).errnum, ECANCELED);
+    spool_close(f);
+    spool_close(g);
+    CHECK_INT(fake.n_calls, 0);
+    CHECK_INT(pendings().n, 2);
+    for (int i = 0; i < 2; i++)
+        CHECK_CONTAINS(pendings().v[i].reason, "ECANCELED: the mount ended");
     stop();
 }
 

@@ -138,7 +138,7 @@ static void on_new_version(void *arg, const struct e2b_entry *entry, const struc
     if (f->base_limit > entry->size)
         f->base_limit = entry->size;
     c->is_rebased = true;
-    fetch(c, c->fetched);
+    commit_fetch(c, c->fetched);
 }
 
 static void rebase(struct commit *c)
@@ -175,10 +175,10 @@ static void on_fetched(void *arg, const struct e2b_read_info *info, const struct
     if (is_other || (c->fetch_at < c->fetch_to && c->fetch_at < f->base_limit))
         rebase(c);
     else
-        fetch(c, c->fetched);
+        commit_fetch(c, c->fetched);
 }
 
-void fetch(struct commit *c, commit_step *then)
+void commit_fetch(struct commit *c, commit_step *then)
 {
     struct spool_file *f = c->file;
     int64_t from, to, next_from, next_to;

@@ -21,7 +21,7 @@
 enum { REPEATS_MAX = 3 };
 #define COPY_MAX ((int64_t)MIB(1))
 
-void upload_source_clear(struct commit *c)
+void commit_upload_clear(struct commit *c)
 {
     if (c->copy_fd >= 0)
         close(c->copy_fd);
@@ -50,7 +50,7 @@ static void on_uploaded(void *arg, const struct e2b_err *err)
     bool is_torn = c->is_torn && !c->file->is_detached;
 
     c->is_sending = c->is_torn = false;
-    upload_source_clear(c);
+    commit_upload_clear(c);
     /* A file that shrank under the upload makes it fail: that is no error either. */
     if (is_torn && (!err || err->errnum != ECANCELED) && c->repeats < REPEATS_MAX) {
         c->call = NULL;
@@ -66,8 +66,8 @@ static void on_uploaded(void *arg, const struct e2b_err *err)
     c->uploaded(c);
 }
 
-void upload(struct commit *c, const char *path, const char *owner, int64_t from,
-            commit_step *then)
+void commit_upload(struct commit *c, const char *path, const char *owner, int64_t from,
+                   commit_step *then)
 {
     struct e2b_write write = { .path = path, .owner = owner, .off = from };
 
