@@ -27,7 +27,11 @@ struct http_engine {
     char *user_agent, *ca_file, *proxy; /* owned; config points to them */
     CURLSH *share;
     LIST_HEAD(, http_pool) pools;
-    struct http_pool *current;
+    /*
+     * Where new transfers go.  Two, because one HTTP/1.1 connection to a host makes libcurl
+     * stop sharing the HTTP/2 connections to it, when both are in one multi handle.
+     */
+    struct http_pool *shared, *own;
     struct hosts hosts;
     struct transfer_list waiting, running, finished; /* by state; held ones are at their host */
     struct transfer_list asking;                     /* those with something to settle */
@@ -170,7 +174,7 @@ void engine_free_old_pools(struct http_engine *engine)
     while (pool) {
         struct http_pool *next = LIST_NEXT(pool, link);
 
-        if (pool != engine->current && pool->running == 0) {
+        if (pool != engine->shared && pool != engine->own && pool->running == 0) {
             LIST_REMOVE(pool, link);
             pool_free(pool);
         }
@@ -178,15 +182,21 @@ void engine_free_old_pools(struct http_engine *engine)
     }
 }
 
-/* New transfers go to a new pool from now on. */
-static bool renew_pool(struct http_engine *engine)
+/* New transfers go to new pools from now on. */
+static bool renew_pools(struct http_engine *engine)
 {
-    struct http_pool *pool = pool_new(engine);
+    struct http_pool *shared = pool_new(engine);
+    struct http_pool *own = shared ? pool_new(engine) : NULL;
 
-    if (!pool)
+    if (!own) {
+        if (shared)
+            pool_free(shared);
         return false;
-    LIST_INSERT_HEAD(&engine->pools, pool, link);
-    engine->current = pool;
+    }
+    LIST_INSERT_HEAD(&engine->pools, shared, link);
+    LIST_INSERT_HEAD(&engine->pools, own, link);
+    engine->shared = shared;
+    engine->own = own;
     return true;
 }
 
@@ -208,7 +218,7 @@ static void attach(struct http_transfer *t)
         transfer_watch_deadlines(t);
         return;
     }
-    rc = pool_add(engine->current, t);
+    rc = pool_add(t->shares_connection ? engine->shared : engine->own, t);
     if (rc != CURLM_OK) {
         e2b_fail(&t->err, ENOMEM, "%s: %s", t->host, curl_multi_strerror(rc));
         engine_done(t, CURLE_OK);
@@ -250,8 +260,8 @@ static void grant(struct http_transfer *t)
 static void drop_idle(struct http_engine *engine)
 {
     engine->want_drop_idle = false;
-    /* Without memory for a new one the old connections have to do. */
-    if (renew_pool(engine))
+    /* Without memory for new ones the old connections have to do. */
+    if (renew_pools(engine))
         engine_free_old_pools(engine);
 }
 
@@ -387,9 +397,11 @@ struct http_engine *http_engine_new(struct loop *loop, const struct http_engine_
         .max_cached = config->max_cached ? config->max_cached : MAX_CACHED,
     };
     engine->share = curl_share_init();
-    if (engine->share)
+    if (engine->share) {
         curl_share_setopt(engine->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    if (!engine->share || !renew_pool(engine)) {
+        curl_share_setopt(engine->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    }
+    if (!engine->share || !renew_pools(engine)) {
         e2b_fail(err, ENOMEM, "starting libcurl: out of memory");
         http_engine_free(engine);
         return NULL;
@@ -414,7 +426,7 @@ void http_engine_free(struct http_engine *engine)
         settle(engine);
         run_completions(engine);
     }
-    engine->current = NULL;
+    engine->shared = engine->own = NULL;
     engine_free_old_pools(engine);
     loop_timer_stop(engine->loop, &engine->settle_timer);
     loop_timer_stop(engine->loop, &engine->completion_timer);

@@ -32,7 +32,7 @@ struct http_engine_config {
     const char *user_agent; /* required; see control-plane.md 1.4 for forbidden words */
     const char *ca_file;    /* NULL: SSL_CERT_FILE, CURL_CA_BUNDLE, system */
     const char *proxy;      /* NULL: from the environment; loopback never goes to a proxy */
-    long max_connections;   /* 0: 256 */
+    long max_connections;   /* 0: 256; for HTTP/1.1 and HTTP/2 each */
     long max_per_host;      /* 0: 64 */
     long max_cached;        /* idle connections kept; 0: 128 */
 };

@@ -2,8 +2,8 @@
 /*
  * pool: one multi handle of libcurl's with its connections, on the loop.  Private to src/http.
  *
- * There is a new pool after http_engine_drop_idle, and the old one goes when its last transfer
- * is done: libcurl cannot close idle connections only.
+ * There are new pools after http_engine_drop_idle, and an old one goes when its last
+ * transfer is done: libcurl cannot close idle connections only.
  *
  * Threads:   loop only; nothing here may be called from inside libcurl's callbacks.
  * Ownership: a pool borrows its transfers from pool_add to pool_remove, which also happens

@@ -150,7 +150,7 @@ static void set_way(struct http_transfer *t, const struct http_request *req,
         SET(CURLOPT_PROXY, config->proxy);
     if (config->ca_file)
         SET(CURLOPT_CAINFO, config->ca_file);
-    SET(CURLOPT_SHARE, engine_share(t->engine)); /* TLS sessions; one thread, no locks */
+    SET(CURLOPT_SHARE, engine_share(t->engine)); /* names and TLS sessions; no locks */
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_IDLE_S);
