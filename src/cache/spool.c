@@ -165,7 +165,8 @@ struct spool *spool_new(struct loop *loop, struct workers *workers, struct e2b_c
 
 void spool_stop(struct spool *spool)
 {
-    spool->is_stopped = true;
+    if (spool)
+        spool->is_stopped = true;
 }
 
 void spool_free(struct spool *spool)

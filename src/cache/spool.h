@@ -13,9 +13,9 @@
  *   TAIL      only growth at the end since the last commit: that tail alone, appended (if all
  *             of it was written with O_APPEND) or written at its offset by a helper (up to
  *             64 KiB), or POSTed and spliced
- *   REPLACE   anything else: bytes never written are first fetched from the old version; POST
- * of a temporary sibling ".e2bfs-<32 hex>", then a helper renames it over the old one and keeps
- * owner and mode.  The old content survives any failure.
+ *   REPLACE   anything else: bytes never written are first fetched from the old version;
+ *             POST of a temporary sibling ".e2bfs-<32 hex>", then a helper renames it over the
+ *             old one and keeps owner and mode.  The old content survives any failure
  *
  * A file that others in the sandbox may not read is never readable for them on the way: its
  * (temporary) name is made with the right mode first, which costs one request more.
@@ -64,7 +64,8 @@ struct spool_config {
 };
 struct spool *spool_new(struct loop *loop, struct workers *workers, struct e2b_client *client,
                         const struct spool_config *config, struct e2b_err *err);
-/* From now on nothing is sent: commits fail with ECANCELED, dirty content becomes pending. */
+/* From now on nothing is sent: commits fail with ECANCELED, dirty content becomes pending. NULL
+ * is fine. */
 void spool_stop(struct spool *spool);
 /* No commit runs (Shutdown, above).  Files that are still open become pending if dirty. */
 void spool_free(struct spool *spool);
