@@ -34,6 +34,7 @@ struct cli {
     struct out *out;          /* owned */
     const struct cmd *cmd;    /* NULL until known */
     bool is_usage_error;      /* the error being returned is the user's */
+    const char *hint;         /* for the next report, instead of the general one */
     bool is_reader_gone;      /* nobody reads standard output any more */
     bool stdin_is_terminal, stdout_is_terminal, stderr_is_terminal;
 };

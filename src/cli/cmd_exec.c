@@ -105,10 +105,12 @@ static int run_there(struct cli *cli, const struct exec_opts *o, const struct ta
     pairs_free(envs, o->envs.n);
     cli->is_reader_gone |= failure.reader_gone;
     if (failure.gave_up_signal) {
+        cli->hint = "the command may still run in the sandbox";
         cli_report(cli, err, target->id);
         return 128 + failure.gave_up_signal;
     }
     if (failure.timed_out) {
+        cli->hint = "try: --timeout TIME, or 0 for none";
         cli_report(cli, err, target->id);
         return E2B_EXIT_TIMEOUT;
     }

@@ -278,7 +278,7 @@ static int session_result(struct session *s, struct exec_failure *failure, struc
 
     if (s->gave_up) {
         failure->gave_up_signal = s->last_signal;
-        return e2b_fail(err, EINTR, "gave up; the command may still run in the sandbox");
+        return e2b_fail(err, EINTR, "gave up after %d signals", s->n_signals);
     }
     if (s->out.error < 0 && s->out.error != -EPIPE && !s->cause.errnum)
         e2b_fail(&s->cause, -s->out.error, "standard output: %s", strerror(-s->out.error));
@@ -288,10 +288,8 @@ static int session_result(struct session *s, struct exec_failure *failure, struc
     if (s->timed_out || (s->cause.errnum == ETIMEDOUT &&
                          s->cause.code == E2B_CONNECT_DEADLINE_EXCEEDED && limit > 0)) {
         failure->timed_out = true;
-        return e2b_fail(err, ETIMEDOUT,
-                        "the command was ended after its time-out of %" PRId64 " s "
-                        "(--timeout 0: none)",
-                        limit / 1000);
+        return e2b_fail(err, ETIMEDOUT, "the command was ended after its time-out of %g s",
+                        (double)limit / 1000);
     }
     if (s->cause.errnum) {
         *err = s->cause;

@@ -40,6 +40,8 @@ static int exit_code(const struct cli *cli, const struct e2b_err *err)
 
 static const char *hint_for(const struct cli *cli, const struct e2b_err *err)
 {
+    if (cli->hint)
+        return cli->hint;
     if (!cli->is_usage_error)
         return e2b_err_hint(err);
     return cli->cmd ? NULL : "try: e2b-inspect help";
@@ -94,6 +96,7 @@ int cli_report(struct cli *cli, const struct e2b_err *err, const char *id)
     else
         report_text(cli, err, hint);
     cli->is_usage_error = false;
+    cli->hint = NULL;
     return code;
 }
 
