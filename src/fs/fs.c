@@ -356,6 +356,7 @@ static void fs_stop(struct mount *m)
     fs->io = NULL; /* no more notifications */
     workers_free(fs->notifier);
     cancel_requests(fs);
+    spool_stop(fs->spool);
     e2b_client_free(fs->client); /* runs the completions of what was in flight */
     if (fs->loop) {
         for (int k = 0; k < 3; k++) /* and what they posted */
