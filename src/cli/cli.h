@@ -65,6 +65,8 @@ struct cli_tally {
 };
 void cli_tally_add(struct cli_tally *tally, int code);
 int cli_tally_exit(const struct cli_tally *tally);
+/* Ends the output and gives what run() returns; with only failures nothing is printed. */
+int cli_tally_end(struct cli *cli, const struct cli_tally *tally, struct e2b_err *err);
 
 /* Runs the program; returns its exit code. */
 int cli_main(int argc, char **argv);

@@ -131,6 +131,9 @@ static int exec_run(struct cli *cli, const void *opts, const struct opt_operands
     r = target_resolve(cli, operands->v[0], PREFIX_MIN, &target, err);
     if (r == 0)
         r = run_there(cli, o, &target, operands, err);
+    /* With its id, which main doesn't know. */
+    if (r < 0 && !cli->is_reader_gone)
+        r = cli_report(cli, err, target.id ? target.id : operands->v[0]);
     target_clear(&target);
     return r;
 }

@@ -58,8 +58,7 @@ static int info_run(struct cli *cli, const void *opts, const struct opt_operands
         cli_tally_add(&tally, r < 0 ? cli_report(cli, &one, names.v[i]) : 0);
     }
     target_names_free(&names);
-    r = out_end(cli->out, err);
-    return r < 0 ? r : cli_tally_exit(&tally);
+    return cli_tally_end(cli, &tally, err);
 }
 
 const struct cmd cmd_info = {

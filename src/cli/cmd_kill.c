@@ -125,8 +125,7 @@ static int kill_run(struct cli *cli, const void *opts, const struct opt_operands
     for (size_t i = 0; i < victims.n; i++)
         target_clear(&victims.v[i]);
     free(victims.v);
-    r = out_end(cli->out, err);
-    return r < 0 ? r : cli_tally_exit(&tally);
+    return cli_tally_end(cli, &tally, err);
 }
 
 const struct cmd cmd_kill = {

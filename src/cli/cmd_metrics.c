@@ -276,9 +276,7 @@ static int metrics_run(struct cli *cli, const void *opts, const struct opt_opera
     for (size_t i = 0; i < items.n; i++)
         target_clear(&items.v[i].target);
     free(items.v);
-    if (r == 0)
-        r = out_end(cli->out, err);
-    return r < 0 ? r : cli_tally_exit(&tally);
+    return r < 0 ? r : cli_tally_end(cli, &tally, err);
 }
 
 const struct cmd cmd_metrics = {

@@ -150,6 +150,15 @@ int out_end(struct out *out, struct e2b_err *err)
     return 0;
 }
 
+void out_drop(struct out *out)
+{
+    for (size_t i = 0; i < out->n_cells; i++)
+        free(out->cells[i]);
+    buf_reset(&out->line);
+    out->cols = NULL;
+    out->n_cells = out->n_cols = out->n_rows = out->col = 0;
+}
+
 void cell_text(const struct cell *cell, bool for_people, struct buf *text)
 {
     char time[RFC3339_MAX], duration[TEXT_DURATION_MAX];

@@ -67,5 +67,7 @@ void out_pairs(struct out *out, const struct e2b_pair *v, size_t n);
 void out_end_row(struct out *out);
 /* 0, or -EPIPE (the reader has gone), or why standard output could not be written. */
 int out_end(struct out *out, struct e2b_err *err);
+/* Instead of out_end: nothing that is still kept is printed, no titles and no brackets. */
+void out_drop(struct out *out);
 
 #endif

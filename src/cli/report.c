@@ -149,3 +149,14 @@ int cli_tally_exit(const struct cli_tally *tally)
         return 0;
     return tally->n_ok > 0 ? E2B_EXIT_PARTIAL : tally->code;
 }
+
+int cli_tally_end(struct cli *cli, const struct cli_tally *tally, struct e2b_err *err)
+{
+    int r = 0;
+
+    if (tally->n_ok == 0 && tally->n_failed > 0)
+        out_drop(cli->out);
+    else
+        r = out_end(cli->out, err);
+    return r < 0 ? r : cli_tally_exit(tally);
+}
