@@ -52,14 +52,13 @@ static int parse_number(const char *s, int base, int64_t *out)
     return errno || *end ? -EPROTO : 0;
 }
 
-/* "-12.5000000000": seconds before 1970 count down, so the fraction does, too. */
+/* Whole seconds and the fraction that is added to them, before 1970 too: half a second before
+ * 1970 is "-1.5000000000". */
 static int parse_time(const char *s, struct timespec *out)
 {
-    bool is_negative = *s == '-';
     char digits[10] = "000000000";
     char *end;
     long long sec;
-    long nsec;
 
     errno = 0;
     sec = strtoll(s, &end, 10);
@@ -74,12 +73,7 @@ static int parse_time(const char *s, struct timespec *out)
     } else if (*end) {
         return -EPROTO;
     }
-    nsec = strtol(digits, NULL, 10);
-    if (is_negative && nsec > 0) {
-        sec--;
-        nsec = 1000000000 - nsec;
-    }
-    *out = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
+    *out = (struct timespec){ .tv_sec = sec, .tv_nsec = strtol(digits, NULL, 10) };
     return 0;
 }
 

@@ -124,7 +124,8 @@ void e2b_entry_list_clear(struct e2b_entry_list *list)
 
 void e2b_entry_keep(void *arg, const struct e2b_entry *entry, const struct e2b_err *err)
 {
-    if (!err)
+    (void)err;
+    if (entry) /* an operation that removes has none */
         e2b_entry_copy(arg, entry);
 }
 
