@@ -246,6 +246,12 @@ int container_start(const char *root, struct container **out, int *sock, struct 
     return 0;
 }
 
+void container_kill(const struct container *c)
+{
+    if (c)
+        pidfd_send_signal(c->init_pidfd, SIGKILL, NULL, 0);
+}
+
 void container_stop(struct container *c)
 {
     struct pollfd p;
@@ -253,7 +259,7 @@ void container_stop(struct container *c)
     if (!c)
         return;
     p = (struct pollfd){ .fd = c->init_pidfd, .events = POLLIN };
-    pidfd_send_signal(c->init_pidfd, SIGKILL, NULL, 0);
+    container_kill(c);
     if (poll(&p, 1, STOP_MS) <= 0)
         kill(c->bwrap, SIGKILL);
     close(c->init_pidfd);

@@ -30,6 +30,8 @@ int container_make_root(const char *root, struct e2b_err *err);
 /* Starts the agent in `root`; *sock is the server's end of its socket. */
 int container_start(const char *root, struct container **out, int *sock, struct e2b_err *err);
 
+/* Sends everything in it SIGKILL without waiting, so that many can end at once. */
+void container_kill(const struct container *c);
 /* Kills everything in it and waits until it is gone. */
 void container_stop(struct container *c);
 

@@ -25,7 +25,7 @@ struct http_server {
 
 enum {
     CONNECTIONS_MAX = 20000,
-    CONNECTION_MEMORY = 256 << 10, /* headers and one piece of a body */
+    CONNECTION_MEMORY = 64 << 10, /* headers and one piece of a body */
     THREAD_STACK = 1 << 20,
     IDLE_S = 640,
 };

@@ -372,6 +372,13 @@ int life_start(const char *data_dir, const char *seed, struct e2b_err *err)
 
 static void kill_all(void)
 {
+    struct sandbox *each, *after;
+
+    store_lock();
+    HASH_ITER (hh, store_all(), each, after)
+        if (each->state != KILLING)
+            container_kill(each->container);
+    store_unlock();
     for (;;) {
         struct sandbox *sb, *next, *found = NULL;
 
