@@ -236,7 +236,7 @@ static bool enlist(struct request *rq, struct sandbox *sb)
 
     store_lock();
     runs = sb->state == RUNNING;
-    if (runs) {
+    if (runs && !rq->is_listed) {
         LIST_INSERT_HEAD(&sb->live, rq, live_link);
         rq->is_listed = true;
     }
@@ -301,9 +301,19 @@ static bool is_internal(const char *path)
     return false;
 }
 
+void edge_attach(struct request *rq, const struct edge_target *target)
+{
+    if (!target->is_data || target->refusal)
+        return;
+    rq->sandbox = sandbox_find(target->id); /* the reference goes with the request */
+    rq->port = target->port;
+    if (rq->sandbox)
+        enlist(rq, rq->sandbox);
+}
+
 bool edge_enter(struct request *rq, const struct edge_target *target)
 {
-    struct sandbox *sb;
+    struct sandbox *sb = rq->sandbox;
 
     if (target->refusal) {
         respond_text(rq, target->refusal_status, target->refusal);
@@ -317,13 +327,10 @@ bool edge_enter(struct request *rq, const struct edge_target *target)
                                "path", rq->path, "code", 404));
         return false;
     }
-    sb = sandbox_find(target->id);
     if (!sb) {
         not_found(rq, target->id);
         return false;
     }
-    rq->sandbox = sb; /* the reference goes with the request */
-    rq->port = target->port;
     return enter(rq, sb, target->port) && check_port(rq, sb, target->port);
 }
 

@@ -27,8 +27,14 @@ const char *edge_path_id(const struct request *rq, char out[32]);
 bool edge_is_paused(const struct edge_target *target);
 
 /*
- * Resumes a paused sandbox where that is automatic, and binds the request to its sandbox.
- * False if the request was answered, or is over.
+ * Binds a data-plane request to its sandbox, if there is one; while that runs, pausing or
+ * killing it breaks the connection.
+ */
+void edge_attach(struct request *rq, const struct edge_target *target);
+
+/*
+ * Lets an attached request through; resumes a paused sandbox where that is automatic.  False
+ * if the request was answered, or is over.
  */
 bool edge_enter(struct request *rq, const struct edge_target *target);
 void edge_leave(struct request *rq);

@@ -375,9 +375,9 @@ static void kill_all(void)
     struct sandbox *each, *after;
 
     store_lock();
-    HASH_ITER (hh, store_all(), each, after)
-        if (each->state != KILLING)
-            container_kill(each->container);
+    HASH_ITER(hh, store_all(), each, after)
+    if (each->state != KILLING)
+        container_kill(each->container);
     store_unlock();
     for (;;) {
         struct sandbox *sb, *next, *found = NULL;

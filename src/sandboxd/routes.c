@@ -253,6 +253,7 @@ void routes_route(struct request *rq)
         rq->target[strlen(rq->path)] ? rq->target + strlen(rq->path) + 1 : NULL,
         edge_is_paused(&target));
     rq->fault = faults_match(target.id[0] ? target.id : NULL, plane, rq->method, rq->path);
+    edge_attach(rq, &target);
     apply_fault(rq, target.is_data, target.id);
     if (rq->is_cut || rq->is_answered)
         return;
