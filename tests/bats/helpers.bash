@@ -55,16 +55,16 @@ wait_until() {
 
 # faster_than MS COMMAND...: its status, or 1 with a sentence if it took longer.
 faster_than() {
-    local limit=$(($1 * SLOW)) start status=0
+    local limit=$(($1 * SLOW)) start result=0 # not "status", which the command's run sets
     shift
     start=$(now_ms)
-    "$@" || status=$?
+    "$@" || result=$?
     local took=$(($(now_ms) - start))
     if [ $took -gt $limit ]; then
         echo "took $took ms, more than $limit: $*" >&2
         return 1
     fi
-    return $status
+    return $result
 }
 
 process_gone() {
