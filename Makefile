@@ -7,6 +7,8 @@ B     := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 PREFIX     ?= /usr/local
 DESTDIR    ?=
 bindir     ?= $(PREFIX)/bin
+# mount(8) looks for helpers here only; somebody's own prefix is not the system's business.
+mountdir   ?= $(if $(filter /usr /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
 libdir     ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 mandir     ?= $(PREFIX)/share/man
@@ -64,9 +66,11 @@ SRV_OBJS := $(call objs,src/sandboxd)
 PROGRAMS := $(if $(wildcard src/fs/main.c),e2bfs) $(if $(wildcard src/cli/main.c),e2b-inspect) \
 	$(if $(wildcard src/sandboxd/main.c),e2b-sandboxd)
 BINS  := $(addprefix $(B)/bin/,$(PROGRAMS))
+# mount(8) finds its helper by this name; e2bfs knows from it how it was called.
+LINKS := $(if $(filter e2bfs,$(PROGRAMS)),$(B)/bin/mount.e2bfs)
 LIBS  := $(B)/lib/libe2b.a $(B)/lib/libe2b.so $(B)/lib/pkgconfig/e2b.pc
 
-all: $(BINS) $(LIBS) ## build everything into build/release
+all: $(BINS) $(LINKS) $(LIBS) ## build everything into build/release
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -101,6 +105,9 @@ $(B)/bin/e2bfs: $(FS_OBJS) $(B)/lib/libe2b.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(link) $(PIE) -o $@ $^ $(call libs,$(PKGS_FUSE) $(PKGS_LIB))
+
+$(B)/bin/mount.e2bfs: $(B)/bin/e2bfs
+	$(Q)ln -sf $(<F) $@
 
 $(B)/bin/e2b-inspect: $(CLI_OBJS) $(B)/lib/libe2b.a
 	@mkdir -p $(@D)
@@ -199,6 +206,8 @@ install: all ## into DESTDIR and PREFIX (/usr/local)
 	$(Q)install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig \
 		$(DESTDIR)$(includedir)/e2b $(sort $(dir $(foreach page,$(MAN_PAGES),$(call man_path,$(page)))))
 	$(Q)install -m 755 $(BINS) $(DESTDIR)$(bindir)
+	$(Q)install -d $(DESTDIR)$(mountdir)
+	$(Q)$(foreach link,$(LINKS),ln -sf $(bindir)/e2bfs $(DESTDIR)$(mountdir)/$(notdir $(link)))
 	$(Q)install -m 644 $(B)/lib/libe2b.a $(DESTDIR)$(libdir)
 	$(Q)install -m 755 $(B)/lib/libe2b.so.$(SOVERSION) $(DESTDIR)$(libdir)
 	$(Q)ln -sf libe2b.so.$(SOVERSION) $(DESTDIR)$(libdir)/libe2b.so
@@ -208,6 +217,7 @@ install: all ## into DESTDIR and PREFIX (/usr/local)
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(BINS))) \
+		$(addprefix $(DESTDIR)$(mountdir)/,$(notdir $(LINKS))) \
 		$(addprefix $(DESTDIR)$(libdir)/libe2b.,a so so.$(SOVERSION)) \
 		$(DESTDIR)$(libdir)/pkgconfig/e2b.pc $(foreach page,$(MAN_PAGES),$(call man_path,$(page)))
 	$(Q)rm -rf $(DESTDIR)$(includedir)/e2b

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,7 +31,8 @@ enum {
 
 struct local {
     pid_t pid;
-    int lifeline; /* -1: let go of */
+    int lifeline;
+    int lock; /* of the directory; released by our end, whatever it is */
 };
 
 /* The server's name, with the directory of our own binary if it is there. */
@@ -52,6 +54,23 @@ static char *find_server(void)
         free(beside);
     }
     return xstrdup(name);
+}
+
+/* Two servers would take each other's sandboxes for their own. */
+static int lock_dir(const char *dir, struct e2b_err *err)
+{
+    autofree char *path = xasprintf("%s/.lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return e2b_fail(err, errno, "%s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    close(fd);
+    return e2b_fail(err, EBUSY,
+                    "another local mount keeps its sandboxes in %s; give this one a "
+                    "directory of its own: --local=DIR",
+                    dir);
 }
 
 /* --- starting ----------------------------------------------------------------------------- */
@@ -241,18 +260,25 @@ int local_start(const char *dir, const struct e2b_config_flags *flags, bool is_d
     autobuf struct buf text = BUF_MAX(READY_MAX);
     struct local *local;
     int ready[2], lifeline[2];
+    int lock = lock_dir(dir, err);
     int r;
 
+    if (lock < 0)
+        return lock;
     r = high_pipe(ready, err);
-    if (r < 0)
+    if (r < 0) {
+        close(lock);
         return r;
+    }
     r = high_pipe(lifeline, err);
     if (r < 0) {
         close(ready[0]);
         close(ready[1]);
+        close(lock);
         return r;
     }
     local = xcalloc(1, sizeof(*local));
+    local->lock = lock;
     local->lifeline = lifeline[1];
     r = spawn(dir, log, ready[1], lifeline[0], &local->pid, err);
     close(ready[1]);
@@ -301,5 +327,6 @@ void local_stop(struct local *local)
         kill(local->pid, SIGKILL);
         has_ended(local->pid, 1000);
     }
+    close(local->lock);
     free(local);
 }

@@ -20,8 +20,8 @@ enum { LOCAL_START_S = 60 };
 
 /*
  * Starts the server on `dir` (absolute, exists) and fills *config with its account; the caller
- * clears that.  Errors: ENOENT there is no e2b-sandboxd; ETIMEDOUT, EIO it did not start, with
- * its own last words.
+ * clears that.  Errors: ENOENT there is no e2b-sandboxd; EBUSY another mount uses that
+ * directory; ETIMEDOUT, EIO it did not start, with its own last words.
  */
 int local_start(const char *dir, const struct e2b_config_flags *flags, bool is_debug,
                 struct local **out, struct e2b_config *config, struct e2b_err *err);

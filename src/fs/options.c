@@ -29,6 +29,8 @@ const struct option_row option_rows[] = {
     { "local", 0, OPTION_MAYBE, option_set_local, AT(local), option_show_flag, NULL, "[DIR]",
       "sandboxes on this machine, no account (kept in DIR)" },
 
+    { "api_key", 0, OPTION_VALUE | OPTION_NO_FILE, option_set_refused, 0, NULL, NULL, NULL,
+      NULL },
     { "api_key_file", 0, OPTION_VALUE, option_set_path, AT(api_key_file), NULL, NULL, "FILE",
       "read the API key from FILE (- is stdin); else E2B_API_KEY" },
     { "api_url", 0, OPTION_VALUE, option_set_text, AT(api_url), NULL, NULL, "URL",

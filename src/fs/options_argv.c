@@ -74,17 +74,6 @@ static bool is_in(const char *word, const char *const *list, size_t n)
     return false;
 }
 
-/* What there is no row for.  A value is not repeated: it may be a key. */
-static int unknown(const char *where, const char *name, size_t len, struct e2b_err *err)
-{
-    if (is_name(name, len, "api_key"))
-        return e2b_fail(err, EINVAL,
-                        "%s: everybody here could read a key in an option; use "
-                        "E2B_API_KEY or api_key_file",
-                        where);
-    return e2b_fail(err, EINVAL, "unknown option: %s", where);
-}
-
 /* Escaped again: libfuse splits at commas, too. */
 static void pass_on(struct options *o, const char *word)
 {
@@ -113,7 +102,7 @@ static int apply_word(struct options *o, char *word, struct e2b_err *err)
         if (is_in(word, ignored_words, ARRAY_LEN(ignored_words)))
             return 0;
         if (!is_in(word, fuse_words, ARRAY_LEN(fuse_words)))
-            return unknown(where, word, len, err);
+            return e2b_fail(err, EINVAL, "unknown option: %s", where);
         pass_on(o, word);
         return 0;
     }
@@ -191,12 +180,10 @@ static void tables_clear(struct getopt_tables *t)
         free(t->names[i]);
 }
 
+/* A value is not repeated: it may be a key. */
 static int unknown_long(const char *word, struct e2b_err *err)
 {
-    size_t len = strcspn(word, "=");
-    autofree char *where = xstrndup(word, len);
-
-    return unknown(where, word + 2, len < 2 ? 0 : len - 2, err);
+    return e2b_fail(err, EINVAL, "unknown option: %.*s", (int)strcspn(word, "="), word);
 }
 
 static int apply_letter(struct options *o, int c, const char *value, struct e2b_err *err)

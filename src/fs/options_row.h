@@ -40,7 +40,8 @@ enum { OPTIONS_MAX = 64 }; /* rows; asserted */
 /* options_value.c */
 option_set_fn option_set_flag, option_set_clear, option_set_text, option_set_path,
     option_set_size, option_set_scale, option_set_word, option_set_switch, option_set_id,
-    option_set_state, option_set_pair, option_set_local, option_set_trust, option_set_none;
+    option_set_state, option_set_pair, option_set_local, option_set_trust, option_set_none,
+    option_set_refused;
 option_show_fn option_show_flag, option_show_text, option_show_size, option_show_scale,
     option_show_word, option_show_switch, option_show_pairs;
 void option_show_string(const char *name, const char *value, struct buf *out);

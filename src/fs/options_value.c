@@ -21,6 +21,18 @@ int option_set_none(struct options *o, const struct option_row *row, const char 
     return 0; /* we always serve with one thread */
 }
 
+/* A row of its own, although it is no option: getopt would take it for the beginning of
+ * api_key_file, and a key that is taken for a path ends up in messages. */
+int option_set_refused(struct options *o, const struct option_row *row, const char *value,
+                       const char *where, struct e2b_err *err)
+{
+    (void)o, (void)row, (void)value;
+    return e2b_fail(err, EINVAL,
+                    "%s: everybody here could read a key in an option; use E2B_API_KEY or "
+                    "api_key_file",
+                    where);
+}
+
 static int set_bool(struct options *o, const struct option_row *row, const char *value,
                     const char *where, bool on, struct e2b_err *err)
 {
