@@ -21,12 +21,14 @@
 
 enum { MAX_CONNECTIONS = 256, MAX_PER_HOST = 64, MAX_CACHED = 128 };
 
+LIST_HEAD(pool_list, http_pool);
+
 struct http_engine {
     struct loop *loop; /* borrowed */
     struct http_engine_config config;
     char *user_agent, *ca_file, *proxy; /* owned; config points to them */
     CURLSH *share;
-    LIST_HEAD(, http_pool) pools;
+    struct pool_list pools;
     /*
      * Where new transfers go.  Two, because one HTTP/1.1 connection to a host makes libcurl
      * stop sharing the HTTP/2 connections to it, when both are in one multi handle.

@@ -39,8 +39,10 @@ static int parse_url(struct http_transfer *t, const char *text, struct url_parts
         (void)curl_url_get(url, CURLUPART_PORT, &out->port, 0);
     curl_url_cleanup(url);
     /* Not the URL itself: its query may hold a signature. */
-    if (rc != CURLUE_OK)
-        return e2b_fail(&t->err, EINVAL, "bad URL: %s", curl_url_strerror(rc));
+    if (rc != CURLUE_OK) {
+        e2b_fail(&t->err, EINVAL, "bad URL: %s", curl_url_strerror(rc));
+        return -EINVAL;
+    }
     if (strcmp(out->scheme, "http") != 0 && strcmp(out->scheme, "https") != 0)
         return e2b_fail(&t->err, EINVAL, "bad URL: scheme %s, expected http or https",
                         out->scheme);

@@ -129,9 +129,9 @@ char *rfc3339_format(struct timespec t, int ndigits, char buf[RFC3339_MAX])
     if (ndigits > 0) {
         char frac[16];
 
-        snprintf(frac, sizeof(frac), "%09ld", t.tv_nsec);
+        (void)snprintf(frac, sizeof(frac), "%09ld", t.tv_nsec);
         n += (size_t)snprintf(buf + n, RFC3339_MAX - n, ".%.*s", ndigits, frac);
     }
-    snprintf(buf + n, RFC3339_MAX - n, "Z");
+    (void)snprintf(buf + n, RFC3339_MAX - n, "Z");
     return buf;
 }

@@ -258,7 +258,7 @@ int e2b_vfail(struct e2b_err *err, int errnum, const char *fmt, va_list ap)
     assert(errnum > 0);
     if (err && err->errnum == 0) {
         err->errnum = errnum;
-        vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+        (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
         clean(err->msg);
     }
     return -errnum;
@@ -284,7 +284,7 @@ int e2b_wrap(struct e2b_err *err, int r, const char *fmt, ...)
     if (!err || err->errnum == 0)
         return r;
     va_start(ap, fmt);
-    vsnprintf(context, sizeof(context), fmt, ap);
+    (void)vsnprintf(context, sizeof(context), fmt, ap);
     va_end(ap);
     memcpy(cause, err->msg, sizeof(cause));
     /* Cutting is what the contract says, so the result may be ignored. */

@@ -128,7 +128,7 @@ static bool put_escaped(struct line *line, unsigned char c, unsigned char previo
         return put(line, "\\n", 2);
     if (c >= 0x20 && c != 0x7f && !(previous == 0xc2 && c >= 0x80 && c <= 0x9f))
         return put(line, (const char *)&c, 1);
-    snprintf(esc, sizeof(esc), "\\x%02x", c);
+    (void)snprintf(esc, sizeof(esc), "\\x%02x", c);
     return put(line, esc, 4);
 }
 

@@ -221,7 +221,7 @@ static inline bool server_read_request(struct conn *c)
             return false;
         c->head[++len] = '\0';
     }
-    sscanf(c->head, "%15s %255s", c->method, c->path);
+    (void)sscanf(c->head, "%15s %255s", c->method, c->path);
     c->requests++;
     atomic_fetch_add(&c->server->requests, 1);
     free(c->body);

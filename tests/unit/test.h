@@ -72,7 +72,7 @@ __attribute__((format(printf, 1, 2))) static inline void test_case(const char *f
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(test_state.context, sizeof(test_state.context), fmt, ap);
+    (void)vsnprintf(test_state.context, sizeof(test_state.context), fmt, ap);
     va_end(ap);
 }
 
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 {
     int passed = 0, failed = 0;
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 0; i < test_state.n; i++) {
         if (argc > 1 && !strstr(test_state.list[i].name, argv[1]))
             continue;

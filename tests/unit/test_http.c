@@ -121,7 +121,7 @@ static void on_done(void *arg, const struct http_response *resp, const struct e2
         strcpy(c->msg, err->msg);
     c->status = resp->head.status;
     c->content_length = resp->head.content_length;
-    snprintf(c->header, sizeof(c->header), "%s", x ? x : "");
+    (void)snprintf(c->header, sizeof(c->header), "%s", x ? x : "");
     if (resp->body->len)
         buf_append(&c->body, resp->body->data, resp->body->len);
     c->bytes_sent = resp->bytes_sent;
@@ -424,7 +424,7 @@ TEST(a_file_is_sent_from_its_offset_with_its_length)
     CHECK_INT(server.connections, 1);
     end();
     free(data);
-    fclose(f);
+    (void)fclose(f);
 }
 
 TEST(a_file_that_is_shorter_than_promised_fails_the_request)
@@ -440,7 +440,7 @@ TEST(a_file_that_is_shorter_than_promised_fails_the_request)
     CHECK_INT(c.errnum, EIO);
     CHECK_CONTAINS(c.msg, "shorter");
     end();
-    fclose(f);
+    (void)fclose(f);
 }
 
 TEST(a_stream_is_sent_in_pieces_and_waits_for_what_is_not_there_yet)
@@ -790,7 +790,7 @@ TEST(an_upload_over_a_slow_link_does_not_stall)
         end();
     }
     free(data);
-    fclose(f);
+    (void)fclose(f);
 }
 
 /* ---- cancelling ---- */

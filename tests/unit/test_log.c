@@ -40,7 +40,7 @@ static const char *lines(void)
     }
     free(line);
     if (f)
-        fclose(f);
+        (void)fclose(f);
     return content;
 }
 
@@ -126,7 +126,7 @@ static void *chat(void *arg)
     for (int i = 0; i < 200; i++) {
         char secret[32];
 
-        snprintf(secret, sizeof(secret), "secret-%s-%04d", (const char *)arg, i);
+        (void)snprintf(secret, sizeof(secret), "secret-%s-%04d", (const char *)arg, i);
         log_secret(secret);
         log_info("thread", "%s said %s", (const char *)arg, secret);
     }

@@ -69,7 +69,7 @@ TEST(running_out_of_memory_ends_the_process_with_one_line)
         struct rlimit none = { 0, 0 };
 
         setrlimit(RLIMIT_CORE, &none);
-        signal(SIGABRT, SIG_DFL);
+        (void)signal(SIGABRT, SIG_DFL);
         dup2(out[1], STDERR_FILENO);
         (void)xreallocarray(NULL, SIZE_MAX / 2, 16);
         _exit(0);
