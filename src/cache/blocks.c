@@ -115,7 +115,10 @@ static void fail_wait(struct blocks_wait *wait, const struct e2b_err *err)
 {
     if (wait->is_admitted)
         unpin_range(wait);
-    make_due(wait, err);
+    if (wait->state == WAIT_DUE)
+        wait->err = *err;
+    else
+        make_due(wait, err);
 }
 
 void blocks_ready(struct blocks_file *file, struct block *b)
@@ -137,37 +140,36 @@ void blocks_ready(struct blocks_file *file, struct block *b)
     }
 }
 
-/* True if one of the wait's blocks has nothing that brings it. */
-static bool is_orphaned(const struct blocks_wait *wait)
+static bool is_failed(const struct block *b, bool all)
+{
+    return b->state == BLOCK_READY ? all : !b->download;
+}
+
+static bool needs_failed(const struct blocks_wait *wait, bool all)
 {
     struct range r = range_of(wait->file, wait->off, wait->len);
-    struct block *b;
 
-    if (wait->state != WAIT_LOADING)
-        return false;
-    for (int64_t i = r.first; i <= r.last; i++) {
-        b = block_find(&wait->file->map, i);
-        if (b->state == BLOCK_LOADING && !b->download)
+    for (int64_t i = r.first; wait->is_admitted && i <= r.last; i++)
+        if (is_failed(block_find(&wait->file->map, i), all))
             return true;
-    }
     return false;
 }
 
-bool blocks_fail_orphans(struct blocks_file *file, const struct e2b_err *err)
+bool blocks_fail(struct blocks_file *file, const struct e2b_err *err, bool all)
 {
     struct blocks_wait *w;
     struct block *b, *next;
     bool any = false;
 
     for (w = TAILQ_FIRST(&file->waits); w; w = TAILQ_NEXT(w, in_file)) {
-        if (!is_orphaned(w))
+        if (!needs_failed(w, all))
             continue;
-        fail_wait(w, err); /* with its last wait an orphan goes */
+        fail_wait(w, err);
         any = true;
     }
     for (b = file->map; b; b = next) {
         next = b->hh.next;
-        if (b->state == BLOCK_LOADING && !b->download)
+        if (is_failed(b, all))
             store_drop(&file->blocks->store, b);
     }
     return any;

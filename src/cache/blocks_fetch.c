@@ -207,6 +207,7 @@ static void on_download_done(void *arg, struct download *d, const struct e2b_err
     struct blocks *blocks = file->blocks;
     struct e2b_err wrapped;
     struct block *b;
+    bool is_torn;
 
     unlink_download(file, d);
     if (!err) {
@@ -219,7 +220,9 @@ static void on_download_done(void *arg, struct download *d, const struct e2b_err
             b->download = NULL;
     wrapped = *err;
     e2b_wrap(&wrapped, -err->errnum, "reading %s", file->path);
-    if (blocks_fail_orphans(file, &wrapped) && err->errnum != ECANCELED) {
+    /* The file became another one under a request: what came before may be torn as well. */
+    is_torn = err->errnum == ESTALE && d->pos > d->off;
+    if (blocks_fail(file, &wrapped, is_torn) && err->errnum != ECANCELED) {
         file->err = wrapped;
         file->err_until_ms = loop_now_ms(blocks->loop) + BLOCKS_ERROR_MS;
     }

@@ -85,8 +85,9 @@ size_t block_len(const struct blocks_file *file, int64_t index);
 
 /* A block is filled: who waits for it may go on. */
 void blocks_ready(struct blocks_file *file, struct block *b);
-/* The LOADING blocks that no download brings any more fail; true if somebody waited. */
-bool blocks_fail_orphans(struct blocks_file *file, const struct e2b_err *err);
+/* The LOADING blocks that no download brings any more (`all`: all that are READY, too) go, and
+ * the waits that need them fail.  True if there was one. */
+bool blocks_fail(struct blocks_file *file, const struct e2b_err *err, bool all);
 /* Memory became free, or evictable: somebody may wait for it. */
 void blocks_room_grew(struct blocks *blocks);
 

@@ -34,9 +34,15 @@ static struct {
     size_t chunk;
 } fake;
 
-static unsigned char byte_at(int64_t off, unsigned version)
+/* The bytes of the file at `off`; borrowed, CONTENT_MAX of them at most. */
+static const char *content(int64_t off, unsigned version)
 {
-    return (unsigned char)(off * 31 + (off >> 12) * 7 + version * 101);
+    enum { PERIOD = 65521, CONTENT_MAX = 512 * KB }; /* a prime: no two blocks are equal */
+    static char table[PERIOD + CONTENT_MAX];
+
+    for (size_t i = 0; !table[1] && i < sizeof(table); i++)
+        table[i] = (char)(i % PERIOD * 31 + (i % PERIOD >> 8) * 7);
+    return table + (off % PERIOD + version * 977) % PERIOD;
 }
 
 static struct e2b_call *fake_read(struct e2b_client *client, const char *id,
@@ -108,7 +114,6 @@ static int64_t feed(struct fake_call *call, int64_t most)
 {
     int64_t end = call->off + call->len < fake.size ? call->off + call->len : fake.size;
     int64_t start = call->pos;
-    char *data = xmalloc(fake.chunk);
 
     while (!call->is_over && !call->is_paused && !call->is_cancelled && call->pos < end &&
            call->pos - start < most) {
@@ -119,9 +124,7 @@ static int64_t feed(struct fake_call *call, int64_t most)
             n = (size_t)(end - call->pos);
         if ((int64_t)n > most - (call->pos - start))
             n = (size_t)(most - (call->pos - start));
-        for (size_t i = 0; i < n; i++)
-            data[i] = (char)byte_at(call->pos + (int64_t)i, fake.version);
-        r = call->on_data(call->arg, data, n);
+        r = call->on_data(call->arg, content(call->pos, fake.version), n);
         if (r == E2B_READ_PAUSE) {
             CHECK(call->may_pause);
             call->is_paused = true;
@@ -131,7 +134,6 @@ static int64_t feed(struct fake_call *call, int64_t most)
             call->pos += (int64_t)n;
         }
     }
-    free(data);
     return call->pos - start;
 }
 
@@ -251,12 +253,13 @@ static int64_t peek(off_t off, size_t len)
     int64_t got = 0;
 
     CHECK(n <= BLOCKS_IOV);
-    for (int i = 0; i < n; i++)
-        for (size_t j = 0; j < iov[i].iov_len; j++, got++)
-            if (((unsigned char *)iov[i].iov_base)[j] != byte_at(off + got, fake.version)) {
-                test_fail(__FILE__, __LINE__, "wrong byte at %" PRId64, (int64_t)off + got);
-                return -1;
-            }
+    for (int i = 0; i < n; i++) {
+        if (memcmp(iov[i].iov_base, content(off + got, fake.version), iov[i].iov_len) != 0) {
+            test_fail(__FILE__, __LINE__, "wrong bytes at %" PRId64, (int64_t)off + got);
+            return -1;
+        }
+        got += (int64_t)iov[i].iov_len;
+    }
     return n < 0 ? -1 : got;
 }
 
@@ -658,10 +661,40 @@ TEST(a_file_that_shrank_is_estale)
     want(&r[1], 0, MB);
     fake.size = 3 * B;
     settle();
-    CHECK_INT(r[0].got, B);
+    CHECK_INT(r[0].errnum, ESTALE);
     CHECK_INT(r[1].errnum, ESTALE);
-    CHECK_INT(read_at(0, 3 * B), 3 * B);
+    CHECK_INT(read_at(0, 1), -ESTALE); /* what came before may be of either version */
     CHECK_INT(read_at(3 * B, 1), -ESTALE);
+    CHECK_INT(fake.n, 1);
+    stop();
+}
+
+TEST(a_file_that_changed_behind_a_stream_is_forgotten)
+{
+    int64_t last = 0;
+
+    start(64 * MB, 4 * MB);
+    CHECK_INT(read_at(0, B), B);
+    CHECK(fake.calls[0]->is_paused);
+    fake.size += 100;
+    for (off_t off = B; off < 4 * MB; off += B)
+        last = read_at(off, B);
+    CHECK(last == B || last == -ESTALE);
+    CHECK(fake.calls[0]->is_over);
+    CHECK_INT(peek(0, 1), -1);
+    CHECK_INT(stats().blocks, 0);
+    stop();
+}
+
+TEST(an_absurd_size_is_only_a_number)
+{
+    start(64 * MB, INT64_MAX);
+    CHECK_INT(read_at(INT64_MAX - 100, 4096), 100);
+    CHECK_INT(read_at(INT64_MAX - 4 * MB, MB), MB);
+    CHECK_INT(read_at(0, MB), MB);
+    CHECK_INT(read_at(INT64_MAX, 1), 0);
+    fake.mtime.tv_sec = INT64_MAX;
+    CHECK(blocks_set_version(file, INT64_MAX - 1, fake.mtime));
     stop();
 }
 
@@ -736,7 +769,7 @@ TEST(the_first_read_brings_a_mebibyte_and_what_was_asked)
 
 TEST(a_sequential_reader_is_one_request_and_its_window_doubles_to_16_mib)
 {
-    const int64_t size = 128 * (int64_t)MB;
+    const int64_t size = 64 * (int64_t)MB;
     int64_t most = 0, ahead;
 
     start(256 * MB, size);
@@ -762,10 +795,10 @@ TEST(a_sequential_reader_is_one_request_and_its_window_doubles_to_16_mib)
 
 TEST(memory_stays_flat_however_long_the_file_is)
 {
-    static const size_t ceilings[] = { B, 2 * B, 5 * B, MB, 2 * MB, 4 * MB, 20 * MB };
+    static const size_t ceilings[] = { B, 2 * B, 5 * B, MB, 4 * MB, 8 * MB };
 
     for (size_t i = 0; i < ARRAY_LEN(ceilings); i++) {
-        const int64_t size = 48 * (int64_t)MB + 12345;
+        const int64_t size = 16 * (int64_t)MB + 12345;
         size_t most = 0;
 
         CASE("ceiling %zu", ceilings[i]);
@@ -1269,7 +1302,7 @@ TEST(random_operations_keep_every_promise)
 {
     enum { READERS = 24 };
 
-    for (unsigned seed = 1; seed <= 30; seed++) {
+    for (unsigned seed = 1; seed <= 15; seed++) {
         struct reader r[READERS] = { 0 };
         unsigned state = seed * 2654435761u;
 
