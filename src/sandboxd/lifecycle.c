@@ -2,6 +2,7 @@
 #include "lifecycle.h"
 
 #include "http_server.h"
+#include "keep.h"
 #include "process.h"
 #include "sampler.h"
 #include "util/clock.h"
@@ -9,15 +10,18 @@
 #include "util/log.h"
 #include "util/xalloc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { HELLO_MS = 15000, FREEZE_MS = 10000, TRANSITION_MS = 60000 };
 
 static char *roots_dir, *token_seed;
+static bool keeps; /* sandboxes outlive the server */
 static pthread_t timer;
 static bool is_ending; /* under the store lock */
 
@@ -47,13 +51,14 @@ static char *make_token(const char *id, const char *purpose)
     return xstrdup(out);
 }
 
-/* Clients must cope with any number of fractional digits: ids choose how many. */
+/* Clients must cope with any number of fractional digits: ids choose how many (not so few that
+ * the order of starts would suffer; the fleet has times without any). */
 static struct timespec now_for(const char *id)
 {
-    static const long unit[] = { 1000000000, 1000000, 1000, 1 };
+    static const long unit[] = { 1000000, 1000, 1 };
     struct timespec now = clock_wall();
 
-    now.tv_nsec -= now.tv_nsec % unit[(unsigned char)id[1] % 4];
+    now.tv_nsec -= now.tv_nsec % unit[(unsigned char)id[1] % 3];
     return now;
 }
 
@@ -66,6 +71,20 @@ static struct timespec plus_seconds(struct timespec t, int64_t s)
 static bool is_before(struct timespec a, struct timespec b)
 {
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+}
+
+/* What every sandbox has, wherever its description came from. */
+static void complete(struct sandbox *sb)
+{
+    if (!sb->envs)
+        sb->envs = json_object();
+    json_object_set_new(sb->envs, "E2B_SANDBOX", json_string("true"));
+    json_object_set_new(sb->envs, "E2B_SANDBOX_ID", json_string(sb->id));
+    json_object_set_new(sb->envs, "E2B_TEMPLATE_ID", json_string(sb->template_id));
+    sb->state = STARTING;
+    sb->refs = 1;
+    LIST_INIT(&sb->live);
+    sb->processes = process_table_new();
 }
 
 static struct sandbox *make(struct life_spec *spec)
@@ -91,17 +110,9 @@ static struct sandbox *make(struct life_spec *spec)
         sb->envd_token = make_token(sb->id, "envd");
     if (spec->has_traffic_token)
         sb->traffic_token = make_token(sb->id, "traffic");
-    if (!sb->envs)
-        sb->envs = json_object();
-    json_object_set_new(sb->envs, "E2B_SANDBOX", json_string("true"));
-    json_object_set_new(sb->envs, "E2B_SANDBOX_ID", json_string(sb->id));
-    json_object_set_new(sb->envs, "E2B_TEMPLATE_ID", json_string(sb->template_id));
     sb->started_at = now_for(sb->id);
     sb->end_at = plus_seconds(sb->started_at, spec->timeout_s);
-    sb->state = STARTING;
-    sb->refs = 1;
-    LIST_INIT(&sb->live);
-    sb->processes = process_table_new();
+    complete(sb);
     *spec = (struct life_spec){ 0 };
     return sb;
 }
@@ -114,36 +125,54 @@ static void set_state(struct sandbox *sb, enum sandbox_state state)
     store_unlock();
 }
 
+/* Starts the container of a sandbox whose root is there. */
+static int run(struct sandbox *sb, struct e2b_err *err)
+{
+    int sock, r = container_start(sb->root, &sb->container, &sock, err);
+
+    if (r < 0)
+        return r;
+    sb->channel = channel_open(sock, HELLO_MS, process_exited, sb);
+    if (!sb->channel)
+        return e2b_fail(err, EIO, "the container of sandbox %s did not start", sb->id);
+    sampler_sample(sb);
+    return 0;
+}
+
+/* Shows it to everybody, unless the server is ending. */
+static int publish(struct sandbox *sb, struct e2b_err *err)
+{
+    bool ends;
+
+    store_add(sb);
+    if (keeps)
+        keep_save(sb);
+    store_lock();
+    ends = is_ending;
+    store_unlock();
+    if (!ends)
+        return 0;
+    life_kill(sb);
+    return e2b_fail(err, ECANCELED, "the server is ending");
+}
+
 int life_create(struct life_spec *spec, struct sandbox **out, struct e2b_err *err)
 {
     struct sandbox *sb = make(spec);
     int64_t timeout_s = sb->end_at.tv_sec - sb->started_at.tv_sec;
-    int sock, r;
+    int r;
 
     sb->root = xasprintf("%s/%s", roots_dir, sb->id);
     r = container_make_root(sb->root, err);
     if (r == 0)
-        r = container_start(sb->root, &sb->container, &sock, err);
+        r = run(sb, err);
     if (r == 0) {
-        sb->channel = channel_open(sock, HELLO_MS, process_exited, sb);
-        if (!sb->channel)
-            r = e2b_fail(err, EIO, "the container of sandbox %s did not start", sb->id);
+        sb->started_at = now_for(sb->id);
+        sb->end_at = plus_seconds(sb->started_at, timeout_s);
+        sb->state = RUNNING;
+        r = publish(sb, err);
     }
     if (r < 0) {
-        sandbox_unref(sb);
-        return r;
-    }
-    sb->started_at = now_for(sb->id);
-    sb->end_at = plus_seconds(sb->started_at, timeout_s);
-    sb->state = RUNNING;
-    sampler_sample(sb);
-    store_add(sb);
-    store_lock();
-    if (is_ending)
-        r = e2b_fail(err, ECANCELED, "the server is ending");
-    store_unlock();
-    if (r < 0) {
-        life_kill(sb);
         sandbox_unref(sb);
         return r;
     }
@@ -200,9 +229,17 @@ enum life_result life_kill(struct sandbox *sb)
     /* From here on this thread alone touches the container. */
     container_stop(sb->container);
     sb->container = NULL;
+    if (keeps && !sb->is_kept && sb->root)
+        keep_forget(sb);
     store_remove(sb);
-    log_info("sandbox", "killed id=%s", sb->id);
+    log_info("sandbox", "%s id=%s", sb->is_kept ? "put away" : "killed", sb->id);
     return LIFE_OK;
+}
+
+static void save(const struct sandbox *sb)
+{
+    if (keeps && sb->root)
+        keep_save(sb);
 }
 
 static int freeze(struct sandbox *sb, bool on)
@@ -248,6 +285,7 @@ enum life_result life_pause(struct sandbox *sb)
     if (freeze(sb, true) < 0)
         result = LIFE_FAILED;
     set_state(sb, result == LIFE_OK ? PAUSED : RUNNING);
+    save(sb);
     log_info("sandbox", "paused id=%s", sb->id);
     return result;
 }
@@ -281,6 +319,7 @@ enum life_result life_resume(struct sandbox *sb, int64_t timeout_s)
     sb->state = result == LIFE_OK ? RUNNING : PAUSED;
     store_changed();
     store_unlock();
+    save(sb);
     log_info("sandbox", "resumed id=%s", sb->id);
     return result;
 }
@@ -305,7 +344,21 @@ enum life_result life_set_end(struct sandbox *sb, int64_t timeout_s, enum life_e
         store_changed();
     }
     store_unlock();
+    if (result == LIFE_OK)
+        save(sb);
     return result;
+}
+
+int life_count(void)
+{
+    struct sandbox *sb, *next;
+    int n = 0;
+
+    store_lock();
+    HASH_ITER(hh, store_all(), sb, next)
+    n += !sb->is_synthetic;
+    store_unlock();
+    return n;
 }
 
 /* --- the clock ---------------------------------------------------------------------------- */
@@ -356,10 +409,56 @@ static void *run_timer(void *arg)
     return NULL;
 }
 
-int life_start(const char *data_dir, const char *seed, struct e2b_err *err)
+/* One of an earlier server; what can't be used stays where it is. */
+static void restore(const char *id)
+{
+    struct sandbox *sb = xcalloc(1, sizeof(*sb));
+    bool is_paused = false, is_secure = true, has_traffic_token = false;
+    struct e2b_err err = { 0 };
+    int r = -EINVAL;
+
+    snprintf(sb->id, sizeof(sb->id), "%s", id);
+    sb->root = xasprintf("%s/%s", roots_dir, id);
+    if (keep_load(sb->root, sb, &is_paused, &is_secure, &has_traffic_token)) {
+        sb->envd_token = is_secure ? make_token(id, "envd") : NULL;
+        sb->traffic_token = has_traffic_token ? make_token(id, "traffic") : NULL;
+        complete(sb);
+        r = run(sb, &err);
+        sb->state = is_paused ? PAUSED : RUNNING;
+        if (r == 0)
+            r = publish(sb, &err);
+    } else {
+        complete(sb);
+    }
+    if (r < 0) {
+        log_warning("sandbox", "can't restore id=%s: %s", id,
+                    err.errnum ? err.msg : "its description is damaged");
+        sb->is_kept = true;
+    }
+    sandbox_unref(sb);
+}
+
+static void restore_all(void)
+{
+    DIR *dir = opendir(roots_dir);
+    struct dirent *d;
+
+    while (dir && (d = readdir(dir))) {
+        autofree char *description = xasprintf("%s/%s.json", roots_dir, d->d_name);
+
+        if (d->d_name[0] != '.' && strlen(d->d_name) < sizeof(((struct sandbox *)0)->id) &&
+            access(description, F_OK) == 0)
+            restore(d->d_name);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+int life_start(const char *data_dir, const char *seed, bool is_kept, struct e2b_err *err)
 {
     int e;
 
+    keeps = is_kept;
     roots_dir = xasprintf("%s/sandboxes", data_dir);
     token_seed = xstrdup(seed);
     if (mkdir(roots_dir, 0755) < 0 && errno != EEXIST)
@@ -367,6 +466,7 @@ int life_start(const char *data_dir, const char *seed, struct e2b_err *err)
     e = pthread_create(&timer, NULL, run_timer, NULL);
     if (e)
         return e2b_fail(err, e, "starting the timer: %s", strerror(e));
+    restore_all();
     return 0;
 }
 
@@ -391,6 +491,8 @@ static void kill_all(void)
         store_unlock();
         if (!found)
             return;
+        save(found);
+        found->is_kept = keeps;
         life_kill(found);
         sandbox_unref(found);
     }

@@ -30,13 +30,18 @@ struct life_spec {
     int cpu_count, memory_mb, disk_mb;
 };
 
-/* `data_dir`: where roots are made; `seed`: what tokens are derived from. Starts the timer. */
-int life_start(const char *data_dir, const char *seed, struct e2b_err *err);
-/* Stops the timer and kills every sandbox; later creations fail. */
+/*
+ * `data_dir`: where roots are made; `seed`: what tokens are derived from; is_kept: sandboxes
+ * stay when the server ends, and those of an earlier one are there again.  Starts the timer.
+ */
+int life_start(const char *data_dir, const char *seed, bool is_kept, struct e2b_err *err);
+/* Stops the timer and ends every sandbox; later creations fail. */
 void life_stop(void);
 
 /* Starts a sandbox; *out is a new reference. 0 or -errno. */
 int life_create(struct life_spec *spec, struct sandbox **out, struct e2b_err *err);
+/* How many sandboxes there are that are not synthetic. */
+int life_count(void);
 /* Adds one that only shows in lists and metrics. */
 void life_add_synthetic(struct life_spec *spec, struct timespec started_at, bool is_paused);
 

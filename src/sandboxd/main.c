@@ -4,6 +4,7 @@
  */
 #include "agent.h"
 #include "container.h"
+#include "datadir.h"
 #include "http_server.h"
 #include "lifecycle.h"
 #include "listen.h"
@@ -31,9 +32,9 @@
 struct server {
     struct options options;
     char *key;
-    char *data;
-    bool is_temporary;
-    char address[128]; /* host:port as bound */
+    struct datadir data;
+    bool has_containers, has_sampler, has_life; /* what stop() must undo */
+    char address[128];                          /* host:port as bound */
     int listen_fd;
     struct http_server *http;
 };
@@ -54,25 +55,6 @@ static void raise_limits(void)
     }
 }
 
-static int prepare_data(struct server *s, struct e2b_err *err)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    if (s->options.data) {
-        if (mkdir(s->options.data, 0700) < 0 && errno != EEXIST)
-            return e2b_fail(err, errno, "creating %s: %s", s->options.data, strerror(errno));
-        s->data = realpath(s->options.data, NULL);
-    } else {
-        s->data = xasprintf("%s/e2b-sandboxd.XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
-        if (!mkdtemp(s->data))
-            return e2b_fail(err, errno, "creating %s: %s", s->data, strerror(errno));
-        s->is_temporary = true;
-    }
-    if (!s->data)
-        return e2b_fail(err, errno, "%s: %s", s->options.data, strerror(errno));
-    return 0;
-}
-
 static void choose_key(struct server *s)
 {
     char hex[41];
@@ -91,17 +73,21 @@ static int start(struct server *s, struct e2b_err *err)
     s->listen_fd = listen_open(s->options.listen, s->address, sizeof(s->address), err);
     if (s->listen_fd < 0)
         return s->listen_fd;
-    r = prepare_data(s, err);
-    if (r == 0)
-        r = container_setup(s->data, err);
-    if (r == 0)
-        r = life_start(s->data, s->key, err);
+    r = datadir_open(&s->data, s->options.data, err);
+    if (r < 0)
+        return r;
+    r = container_setup(s->data.path, err);
+    s->has_containers = r == 0;
     if (r == 0)
         r = sampler_start(err);
+    s->has_sampler = r == 0;
+    if (r == 0)
+        r = life_start(s->data.path, s->key, !s->data.is_temporary, err);
+    s->has_life = r == 0;
     if (r < 0)
         return r;
     seed_fleet(s->options.fleet);
-    r = seed_sandboxes(s->options.sandboxes, err);
+    r = seed_sandboxes(s->options.sandboxes - life_count(), err);
     if (r < 0)
         return r;
     routes_setup(s->key);
@@ -113,15 +99,18 @@ static void stop(struct server *s)
 {
     if (s->http)
         http_server_quiesce(s->http);
-    life_stop();
+    if (s->has_life)
+        life_stop();
     if (s->http)
         http_server_stop(s->http);
-    sampler_stop();
+    else if (s->listen_fd >= 0)
+        close(s->listen_fd);
+    if (s->has_sampler)
+        sampler_stop();
     process_wait_pumps();
-    container_teardown();
-    if (s->is_temporary)
-        container_remove_tree(s->data);
-    free(s->data);
+    if (s->has_containers)
+        container_teardown();
+    datadir_close(&s->data);
     free(s->key);
 }
 
@@ -213,7 +202,7 @@ static int relay(int from, int to)
 
 int main(int argc, char **argv)
 {
-    struct server server = { .listen_fd = -1 };
+    struct server server = { .listen_fd = -1, .data.lock_fd = -1 };
     struct e2b_err err = { 0 };
     int ready_fd, pair[2];
     pid_t pid;

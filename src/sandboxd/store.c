@@ -78,7 +78,7 @@ static void sandbox_free(struct sandbox *sb)
     container_stop(sb->container);
     channel_close(sb->channel);
     process_table_free(sb->processes);
-    if (sb->root)
+    if (sb->root && !sb->is_kept)
         container_remove_tree(sb->root);
     json_decref(sb->metadata);
     json_decref(sb->envs);

@@ -60,6 +60,7 @@ struct sandbox {
     int64_t resume_timeout_s; /* what an automatic resume grants at least */
     int64_t order;            /* position by start: store-wide, grows */
     char *root;               /* its "/" */
+    bool is_kept;             /* its files stay when the server ends (keep.h) */
     struct container *container;
     struct channel *channel;
 
