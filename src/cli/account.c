@@ -85,6 +85,8 @@ int account_load_config(struct cli *cli, const struct runfile *mount, struct e2b
     int r = mount && !has_own_key ? load_with_key_of(mount, &flags, out, err)
                                   : e2b_config_load(&flags, out, err);
 
+    /* What is wrong with a flag's value is said with the flag in front. */
+    cli->is_usage_error |= r == -EINVAL && err && strncmp(err->msg, "--", 2) == 0;
     /* Also where it is NULL: this shell's E2B_SANDBOX_URL is another account's. */
     if (r == 0 && mount)
         replace(&out->sandbox_url, mount->sandbox_url);
