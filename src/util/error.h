@@ -31,7 +31,8 @@ enum e2b_connect_code connect_code_from_http(int status);
 int errno_from_text(const char *message);
 
 /* e2b_fail and e2b_wrap with a va_list, for functions that add arguments of their own. */
-int e2b_vfail(struct e2b_err *err, int errnum, const char *fmt, va_list ap);
+int e2b_vfail(struct e2b_err *err, int errnum, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 /* strerrorname_np(), but never NULL: "ENOENT"; "EIO" for numbers that have no name. */
 const char *errno_name(int errnum);

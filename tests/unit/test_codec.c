@@ -35,9 +35,10 @@ TEST(base64_goes_both_ways)
 
 TEST(what_is_not_base64_is_refused_and_adds_nothing)
 {
-    static const char *const cases[] = { "Z",      "Zg",       "Zg=",     "Zm9vYg", "Z===",
-                                         "Zg==Zg", "Zm9!",     "-_-_",    "Zm\n9",  "    ",
-                                         "====",   "Zg==Zg==", "Zm 9v ab" };
+    static const char *const cases[] = {
+        "Z",     "Zg",   "Zg=",  "Zm9vYg", "Z===",     "Zg==Zg", "Zm9!",     "-_-_",
+        "Zm\n9", "    ", "====", "A===",   "\t\t\t\t", "Zm\r9",  "Zg==Zg==", "Zm 9v ab"
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         autobuf struct buf out = BUF_INIT;
