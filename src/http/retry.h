@@ -22,8 +22,11 @@ enum { RETRY_MAX_TRIES = 3 };
  * Milliseconds to wait before try number `tries_done + 1`, or -1 for "report it".
  * Exactly one of err (transport) and an answer with status >= 400 is looked at.
  * Retry-After (seconds) is obeyed; without it exponential from 100 ms with jitter.
- * A 429 about concurrency limits ("maximum number of concurrent") is never retried.
- * ETIMEDOUT is not retried: its deadline was the caller's.
+ * A Retry-After above 60 s is reported at once.  The first ECONNRESET is retried without delay:
+ * mostly it was a kept connection that the server had closed.
+ * Never retried: a 429 about concurrency limits ("maximum number of concurrent"), and a 502
+ * that names a sandbox (the edge's final word, unlike a gateway's fault). ETIMEDOUT is not
+ * retried: its deadline was the caller's.
  */
 int64_t retry_delay_ms(enum retry_class class, int tries_done, const struct http_response *resp,
                        const struct e2b_err *err);
