@@ -76,7 +76,8 @@ assert_nothing_sent() {
     for shell in bash dash; do
         run $shell -c "echo kil >'$ctl'"
         [ "$status" -ne 0 ]
-        assert_match "$output" 'Invalid argument'
+        # dash knows no better words than "I/O error".
+        [ $shell = dash ] || assert_match "$output" 'Invalid argument'
         run $shell -c "echo kil >>'$ctl'"
         [ "$status" -ne 0 ]
         run $shell -c "printf nonsense >'$ctl'"
@@ -150,9 +151,11 @@ assert_nothing_sent() {
 }
 
 @test "python and tee can write it, and see errors" {
-    python3 -c 'import sys; open(sys.argv[1], "w").write("900")' "$ctl"
+    write() { python3 -c 'import sys
+with open(sys.argv[1], "w") as f: f.write(sys.argv[2])' "$ctl" "$1"; }
+    write 900
     [ "$(seconds_left "$id")" -ge 890 ]
-    run python3 -c 'import sys; open(sys.argv[1], "w").write("nope")' "$ctl"
+    run write nope
     [ "$status" -ne 0 ]
     echo 1200 | tee "$ctl" >/dev/null
     [ "$(seconds_left "$id")" -ge 1190 ]

@@ -142,7 +142,7 @@ each() {
 @test "Ctrl-C between two users of one download disturbs only the one" {
     fresh_mount
     ls "$w" >/dev/null
-    fault '[{"match":{"path":"/files"},"kind":"delay","value":1500}]'
+    fault '[{"match":{"path":"/file[s]"},"kind":"delay","value":1500}]'
     cat "$w/read" >"$T/out" &
     other=$!
     run python3 "$HELPERS/signalled.py" INT 100 cat "$w/read"

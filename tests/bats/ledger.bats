@@ -94,7 +94,7 @@ state_of() {
     ls "$fs/home/user/a" >/dev/null
     ledger_clear
     assert_equal "$(cat "$fs/home/user/a/1")" hello
-    [ "$(ledger_count '.path | startswith("/files")')" -eq 1 ] || fail "$(ledger_list)"
+    [ "$(ledger_count '.path == "/files"')" -eq 1 ] || fail "$(ledger_list)"
     [ "$(data_requests)" -le 2 ] || fail "$(ledger_list)"
 }
 
@@ -129,6 +129,6 @@ state_of() {
         readers+=($!)
     done
     for pid in "${readers[@]}"; do wait "$pid"; done
-    sent=$(ledger | jq '[.requests[] | select(.path | startswith("/files")) | .bytes_out] | add')
+    sent=$(ledger | jq '[.requests[] | select(.path == "/files") | .bytes_out] | add')
     [ "$sent" -le 4000000 ] || fail "$sent bytes for a file of 1000000"
 }

@@ -33,10 +33,12 @@ in_sandbox() {
     ls "$fs/tmp" >/dev/null
     sandbox_exec "$id" mkdir /tmp/lock
     errno_is EEXIST mkdir "$fs/tmp/lock"
+    racers=()
     for n in {1..8}; do
         fsop mkdir "$fs/tmp/race" >"$T/race$n" &
+        racers+=($!)
     done
-    wait
+    wait "${racers[@]}" || true
     assert_equal "$(cat "$T"/race? | sort | uniq -c | xargs)" '7 EEXIST 1 OK'
 }
 

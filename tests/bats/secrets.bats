@@ -59,7 +59,7 @@ assert_clean() {
     mount_fs
     echo x >"$MNT/$id/fs/tmp/f"
     # Also of a commit that failed.
-    fault '[{"match":{"method":"POST","path":"/files"},"kind":"status","value":507}]'
+    fault '[{"match":{"method":"POST","path":"/file[s]"},"kind":"status","value":507}]'
     run fsop write "$MNT/$id/fs/tmp/g"
     fault '[]'
     find "$HOME" "$XDG_STATE_HOME" "$XDG_CONFIG_HOME" "$XDG_RUNTIME_DIR" -type f -exec cat {} + |

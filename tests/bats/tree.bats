@@ -90,7 +90,7 @@ readonly VIRTUAL_FILES='info.json state metrics metrics.json ctl error'
     assert_equal "$(jq -r .state "$info")" running
     expected=$(api GET '/v2/sandboxes' | jq -S ".[0]")
     assert_equal "$(jq -S . "$info")" "$expected"
-    assert_equal "$(tail -c 1 "$info" | od -An -c | xargs)" '\n'
+    assert_equal "$(tail -c 2 "$info" | od -An -tx1 | tr -d ' ')" 7d0a
     run ! grep -iE 'token|uptime|remaining' "$info"
 }
 
