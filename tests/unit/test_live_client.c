@@ -579,6 +579,7 @@ TEST(exec_passes_arguments_output_and_status)
     const char *const argv[] = { "printf", "%s|", "a b", "$HOME", "", "*", NULL };
     const char *const seven[] = { "sh", "-c", "echo out; echo err >&2; exit 7", NULL };
     const char *const none[] = { "no-such-program", NULL };
+    struct e2b_pair path = { (char *)"PATH", (char *)"/usr/bin:/bin" };
     struct e2b_process_spec spec = { .argv = argv, .cwd = "/", .timeout_ms = 10000 };
     struct live_exec got = { 0 };
 
@@ -596,6 +597,8 @@ TEST(exec_passes_arguments_output_and_status)
     CHECK_STR(got.err_text, "err\n");
     CHECK_INT(got.exit_code, 7);
     spec.argv = none;
+    spec.envs = &path;
+    spec.n_envs = 1;
     CHECK_INT(
         live_wait(e2b_process_exec(live.client, live.id, &spec, 4096, live_exec_keep, &got)),
         0);
