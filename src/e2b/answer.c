@@ -60,27 +60,6 @@ static enum answer_kind control_error(const struct endpoint *ep, int status,
     return ANSWER_SERVICE;
 }
 
-/* The edge: its errno is a first guess, for when the control plane says "running". */
-static enum answer_kind edge_error(int status, const char *message, struct e2b_err *err)
-{
-    int errnum = EHOSTUNREACH;
-
-    if (status == 502 && strstr(message, "port is not open")) {
-        e2b_fail(err, ECONNREFUSED, "%s (HTTP %d)", message, status);
-        return ANSWER_PORT_CLOSED;
-    }
-    if (status == 403)
-        errnum = EACCES;
-    else if (status == 409)
-        errnum = EBUSY;
-    else if (status == 429 || status == 503)
-        errnum = EAGAIN;
-    else if (status == 504)
-        errnum = ETIMEDOUT;
-    e2b_fail(err, errnum, "%s (HTTP %d)", message, status);
-    return ANSWER_EDGE;
-}
-
 /* A status of envd's or the edge's without a body that speaks about the operation. */
 static int bare_errno(int status)
 {
@@ -91,6 +70,17 @@ static int bare_errno(int status)
     if (errnum == ENOENT || errnum == EINVAL)
         return EIO;
     return errnum == EKEYREJECTED ? EACCES : errnum;
+}
+
+/* The edge: its errno is a first guess, for when the control plane says "running". */
+static enum answer_kind edge_error(int status, const char *message, struct e2b_err *err)
+{
+    if (status == 502 && strstr(message, "port is not open")) {
+        e2b_fail(err, ECONNREFUSED, "%s (HTTP %d)", message, status);
+        return ANSWER_PORT_CLOSED;
+    }
+    e2b_fail(err, bare_errno(status), "%s (HTTP %d)", message, status);
+    return ANSWER_EDGE;
 }
 
 static enum answer_kind files_error(const struct endpoint *ep, int status, const char *message,

@@ -353,7 +353,7 @@ static void fs_stop(struct mount *m)
             log_warning("fs", "not committed: %zu files; they are kept in the spool",
                         m->drained_left);
     }
-    fs->io = NULL; /* no more notifications */
+    fs->is_stopping = true;
     workers_free(fs->notifier);
     cancel_requests(fs);
     spool_stop(fs->spool);

@@ -39,6 +39,7 @@ struct fs {
     struct inodes inodes;
     struct errlog errlog;
     struct fuse_io *io;
+    bool is_stopping; /* nothing more is told to the kernel on our own */
     TAILQ_HEAD(, fsreq) requests; /* unanswered */
     LIST_HEAD(, remote) created;  /* files that exist only here so far (remote.h) */
     struct fs_counters counters;

@@ -177,6 +177,7 @@ int fuse_io_open(struct fs *fs, struct fuse_io **out, loop_fn *on_ready, loop_fn
     io->mountpoint = xstrdup(fs->options->mountpoint);
     fs->io = io;
     io->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
+    fuse_opt_free_args(&args); /* libfuse replaced ours by a copy */
     if (!io->session) {
         r = e2b_fail(err, EINVAL, "libfuse refuses the mount options '%s'", options);
         goto fail;

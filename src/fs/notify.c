@@ -40,7 +40,7 @@ static void send(struct fs *fs, const struct notice *what)
 {
     struct notice *n = xmemdup(what, sizeof(*what));
 
-    if (!fs->io) { /* not mounted, or not any more */
+    if (!fs->io || fs->is_stopping) {
         loop_post(fs->loop, notice_done, n);
         return;
     }
