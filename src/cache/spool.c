@@ -193,10 +193,11 @@ int spool_make_room(struct spool *spool, int64_t need, struct e2b_err *err)
 
     if (spool->held + (uint64_t)need <= spool->max_bytes)
         return 0;
-    /* What the sandbox has too need not be here. */
+    /* What the sandbox has too need not be here, if its version is known to readers. */
     TAILQ_FOREACH(f, &spool->files, next)
     {
-        if (!f->is_detached && !f->commit && !spool_is_dirty(f) && f->here.n > 0)
+        if (f->has_entry && !f->is_detached && !f->commit && !spool_is_dirty(f) &&
+            f->here.n > 0)
             spool_file_yield(f, f->size);
     }
     if (spool->held + (uint64_t)need <= spool->max_bytes)

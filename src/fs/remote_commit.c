@@ -48,6 +48,9 @@ static void learn_commit(struct inode *i, const struct e2b_entry *entry)
         entry = &unknown;
     }
     remote_learn(i, entry, true);
+    /* What is read of the old bytes from now on is of this version. */
+    if (r->spool && r->blocks && entry->size != REMOTE_SIZE_UNKNOWN)
+        blocks_set_version(r->blocks, entry->size, entry->mtime);
 }
 
 static void committed(void *arg, const struct e2b_entry *entry, const struct e2b_err *err)

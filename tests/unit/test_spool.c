@@ -1483,16 +1483,19 @@ TEST(a_full_spool_is_enospc)
     /* What the sandbox has can go. */
     CHECK_INT(commit(f).errnum, 0);
     g = open_file("/g", 0644, false);
+    CHECK_INT(spool_write(g, "0123456789", 10, 0, false, &err), -ENOSPC); /* version unknown */
+    put(f, 0, "8");
+    CHECK_INT(commit(f).errnum, 0);
     put(g, 0, "0123456789");
     CHECK_STR(view(f, "/f"), "8765abcdef");
     CHECK_INT(commit(g).errnum, 0);
+    spool_close(g);
     put(f, 2, "X");
     fake_take_log();
     CHECK_INT(commit(f).errnum, 0);
     CHECK_STR(fake_take_log(), "read /f 0+10\npost /TEMP 10\nreplace /TEMP\n");
     CHECK_STR(fake_get("/f"), "87X5abcdef");
     spool_close(f);
-    spool_close(g);
     stop();
 }
 
