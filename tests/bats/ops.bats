@@ -173,14 +173,14 @@ PYTHON
     [ "$(id -u)" -eq 0 ] || skip "needs a sandbox with root's files"
     unmount_fs
     mount_fs -o user=root
-    sandbox_exec -u root "$id" sh -c 'mkdir -p /workspace /opt/d && touch /opt/f /workspace/f'
-    errno_is EPERM unlink "$fs/opt/f"
-    errno_is EPERM rmdir "$fs/opt/d"
-    errno_is EPERM rename "$fs/opt/f" "$fs/tmp/f"
+    sandbox_exec -u root "$id" sh -c 'mkdir -p /etc/d && touch /etc/f /workspace/f'
+    errno_is EPERM unlink "$fs/etc/f"
+    errno_is EPERM rmdir "$fs/etc/d"
+    errno_is EPERM rename "$fs/etc/f" "$fs/tmp/f"
     errno_is OK unlink "$fs/workspace/f"
     unmount_fs
     mount_fs -o user=root,rm=all
-    errno_is OK unlink "$fs/opt/f"
+    errno_is OK unlink "$fs/etc/f"
     unmount_fs
     mount_fs -o user=root,rm=none
     touch "$fs/tmp/f"

@@ -81,10 +81,11 @@ copied_in() {
     head -c 300000 /dev/urandom >"$T/old"
     sandbox_put "$id" /tmp/f <"$T/old"
     cat "$fs/tmp/f" >/dev/null
-    for kind in '"kind":"status","value":500' '"kind":"reset","value":1000' \
-        '"kind":"status","value":507'; do
+    head -c 300000 /dev/urandom >"$T/new"
+    for kind in '"kind":"status","value":500' '"kind":"reset_in","value":1000' \
+        '"kind":"status","value":507' '"kind":"reset","value":0' '"kind":"refuse"'; do
         fault "[{\"match\":{\"method\":\"POST\",\"path\":\"/file[s]\"},$kind}]"
-        run cp "$T/server.out" "$fs/tmp/f"
+        run cp "$T/new" "$fs/tmp/f"
         [ "$status" -ne 0 ]
         fault '[]'
         sandbox_get "$id" /tmp/f >"$T/now"
