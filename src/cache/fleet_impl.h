@@ -72,7 +72,7 @@ struct fleet {
     bool is_metrics_failing;
     int64_t metrics_failed_ms;
     struct e2b_err metrics_failure;
-    TAILQ_HEAD(, batch) batches;
+    TAILQ_HEAD(batches, batch) batches;
 
     struct waits waiting; /* for the list */
     struct waits ready;   /* outcome known, to be completed on a later turn */

@@ -98,7 +98,7 @@ int daemon_detach(struct e2b_err *err)
 
     if (pipe2(fds, O_CLOEXEC) < 0)
         return e2b_fail(err, errno, "pipe: %s", strerror(errno));
-    fflush(NULL);
+    (void)fflush(NULL); /* nothing was printed yet that could be lost */
     pid = fork();
     if (pid < 0) {
         int e = errno;

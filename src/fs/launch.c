@@ -97,7 +97,7 @@ static int probe(const char *path)
 
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        signal(SIGALRM, SIG_DFL);
+        (void)signal(SIGALRM, SIG_DFL);
         alarm(PROBE_SECONDS);
         _exit(stat(path, &st) == 0 ? 0 : errno);
     }
@@ -223,7 +223,7 @@ static int check_allow_other(const struct options *o, struct e2b_err *err)
             len == strlen("user_allow_other") && strncmp(word, "user_allow_other", len) == 0;
     }
     if (f)
-        fclose(f);
+        (void)fclose(f); /* only read */
     return is_allowed ? 0
                       : e2b_fail(err, EPERM,
                                  "allow_other needs the line user_allow_other "

@@ -79,7 +79,7 @@ static int lock_dir(const char *dir, struct e2b_err *err)
  * then never overwrites one that is still needed. */
 static int high_pipe(int fds[2], struct e2b_err *err)
 {
-    int low[2];
+    int low[2] = { -1, -1 };
 
     if (pipe2(low, O_CLOEXEC) < 0)
         return e2b_fail(err, errno, "pipe: %s", strerror(errno));
@@ -259,7 +259,7 @@ int local_start(const char *dir, const struct e2b_config_flags *flags, bool is_d
     autofree char *log = is_debug ? NULL : xasprintf("%s/sandboxd.log", dir);
     autobuf struct buf text = BUF_MAX(READY_MAX);
     struct local *local;
-    int ready[2], lifeline[2];
+    int ready[2] = { -1, -1 }, lifeline[2] = { -1, -1 };
     int lock = lock_dir(dir, err);
     int r;
 

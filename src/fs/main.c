@@ -123,8 +123,8 @@ static int print_help(void)
     autobuf struct buf text = BUF_INIT;
 
     options_usage(&text);
-    fputs(buf_str(&text), stdout);
-    return fflush(stdout) == 0 ? E2B_EXIT_OK : E2B_EXIT_FAILURE;
+    return fputs(buf_str(&text), stdout) >= 0 && fflush(stdout) == 0 ? E2B_EXIT_OK
+                                                                     : E2B_EXIT_FAILURE;
 }
 
 static int print_version(void)

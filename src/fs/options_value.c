@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define MEMBER(o, row, type) ((type *)((char *)(o) + (row)->offset))
+#define MEMBER(o, row, type) ((type *)(void *)((char *)(o) + (row)->offset))
 
 int option_set_none(struct options *o, const struct option_row *row, const char *value,
                     const char *where, struct e2b_err *err)
@@ -105,7 +105,7 @@ static int absolute(const char *value, char **out, const char *where, struct e2b
 int option_set_path(struct options *o, const struct option_row *row, const char *value,
                     const char *where, struct e2b_err *err)
 {
-    char *path;
+    char *path = NULL;
     int r;
 
     if (strcmp(value, "-") == 0 && strcmp(row->name, "api_key_file") == 0)
@@ -119,7 +119,7 @@ int option_set_path(struct options *o, const struct option_row *row, const char 
 int option_set_local(struct options *o, const struct option_row *row, const char *value,
                      const char *where, struct e2b_err *err)
 {
-    char *path;
+    char *path = NULL;
     int r = 0;
 
     (void)row;

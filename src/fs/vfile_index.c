@@ -70,12 +70,13 @@ static int by_start(const void *a, const void *b)
 
 static void finish(struct snapshot *snap, const struct e2b_sandbox_list *list)
 {
-    autofree const struct e2b_sandbox **order = xcalloc(list->n + 1, sizeof(*order));
+    enum { POINTER = sizeof(const struct e2b_sandbox *) };
+    autofree const struct e2b_sandbox **order = xcalloc(list->n + 1, POINTER);
     int r = 0;
 
     for (size_t i = 0; i < list->n; i++)
         order[i] = &list->v[i];
-    qsort(order, list->n, sizeof(*order), by_start);
+    qsort(order, list->n, POINTER, by_start);
     for (size_t i = 0; i < list->n && r == 0; i++)
         r = put_line(&snap->out, order[i]);
     if (r < 0)

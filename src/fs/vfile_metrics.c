@@ -107,11 +107,11 @@ static bool finish_if_known(struct snapshot *snap, int64_t max_age_ms, render_fn
 
 static void have_answer(struct snapshot *snap, const struct e2b_err *err, render_fn *render)
 {
-    if (err && (err->errnum == ENOENT || err->errnum == ECANCELED))
-        snapshot_fail(snap, err);
-    else if (finish_if_known(snap, STALE_MS, render))
+    bool is_final = err && (err->errnum == ENOENT || err->errnum == ECANCELED);
+
+    if (!is_final && finish_if_known(snap, STALE_MS, render))
         return;
-    else if (err)
+    if (err)
         snapshot_fail(snap, err);
     else
         snapshot_fail_errno(snap, ENOENT, "no such sandbox any more");
