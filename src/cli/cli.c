@@ -18,7 +18,7 @@
 
 static int print(const struct buf *text, struct e2b_err *err)
 {
-    fwrite(buf_str(text), 1, text->len, stdout);
+    (void)fwrite(buf_str(text), 1, text->len, stdout);
     if (fflush(stdout) != 0 || ferror(stdout))
         return e2b_fail(err, errno ? errno : EIO, "standard output: %s", strerror(errno));
     return 0;
@@ -117,8 +117,8 @@ static int dispatch(struct cli *cli, int argc, char **argv, struct e2b_err *err)
 /* The reader of our output has gone: end as every other filter does. */
 static void die_of_sigpipe(void)
 {
-    signal(SIGPIPE, SIG_DFL);
-    raise(SIGPIPE);
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)raise(SIGPIPE);
 }
 
 int cli_main(int argc, char **argv)
@@ -128,8 +128,8 @@ int cli_main(int argc, char **argv)
     struct e2b_err err = { 0 };
     int r;
 
-    setlocale(LC_CTYPE, "C.UTF-8"); /* for wcwidth; nothing else depends on a locale */
-    signal(SIGPIPE, SIG_IGN);       /* connections, too, are written to */
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* for wcwidth; nothing else depends on a locale */
+    (void)signal(SIGPIPE, SIG_IGN);       /* connections, too, are written to */
     log_open(LOG_TO_STDERR, "e2b-inspect", NULL);
     cli.stdin_is_terminal = isatty(STDIN_FILENO);
     cli.stdout_is_terminal = isatty(STDOUT_FILENO);

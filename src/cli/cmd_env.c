@@ -47,7 +47,7 @@ static void print_shell(const struct runfile *mount)
         text_escape(&text, mount->key_source, strlen(mount->key_source), TEXT_CELL);
         buf_putc(&text, '\n');
     }
-    fputs(buf_str(&text), stdout);
+    (void)fputs(buf_str(&text), stdout);
     explicit_bzero(text.data, text.len);
 }
 

@@ -18,7 +18,7 @@ static int help_run(struct cli *cli, const void *opts, const struct opt_operands
         help_program(&text);
     else if (!help_topic(operands->v[0], &text))
         return cli_usage(cli, err, "no command or topic '%s'", operands->v[0]);
-    fputs(buf_str(&text), stdout);
+    (void)fputs(buf_str(&text), stdout);
     return 0;
 }
 

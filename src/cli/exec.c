@@ -90,8 +90,8 @@ static void on_signal_fallback(void *arg, const struct e2b_err *err)
     /* A process that has gone needs no signal, and its end is on its way. */
     if (err && err->errnum != ESRCH && err->errnum != ENOENT && err->errnum != ESTALE &&
         err->errnum != ECANCELED && s->call)
-        fprintf(stderr, "e2b-inspect: signal %d was not delivered: %s\n", s->signal_sent,
-                err->msg);
+        (void)fprintf(stderr, "e2b-inspect: signal %d was not delivered: %s\n", s->signal_sent,
+                      err->msg);
     signal_done(s);
 }
 
@@ -123,7 +123,7 @@ static void send_signal(struct session *s)
     s->signal_sent = s->to_send;
     s->to_send = 0;
     argv[4] = sigabbrev_np(s->signal_sent);
-    snprintf(pid, sizeof(pid), "%" PRIu32, s->pid);
+    (void)snprintf(pid, sizeof(pid), "%" PRIu32, s->pid);
     s->signal_call = e2b_process_exec(s->plan->client, s->plan->id, &spec, HELPER_OUTPUT_MAX,
                                       on_signal_helper, s);
 }

@@ -58,7 +58,7 @@ bool out_shows(const struct out *out, size_t col)
 void out_flush_line(struct out *out)
 {
     if (out->line.len > 0)
-        fwrite(out->line.data, 1, out->line.len, out->file);
+        (void)fwrite(out->line.data, 1, out->line.len, out->file);
     buf_reset(&out->line);
 }
 
@@ -130,7 +130,7 @@ void out_end_row(struct out *out)
     out->col = 0;
     out->n_rows++;
     if (out->style & OUT_GROWING)
-        fflush(out->file);
+        (void)fflush(out->file);
 }
 
 int out_end(struct out *out, struct e2b_err *err)

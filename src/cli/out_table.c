@@ -10,6 +10,7 @@
 #include "text.h"
 #include "util/xalloc.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const size_t gap = 2;
@@ -78,6 +79,7 @@ static size_t *measure(const struct out *out)
 {
     size_t *widths = xcalloc(out->n_cols, sizeof(*widths));
 
+    assert(out->n_cols > 0);
     for (size_t i = 0; i < out->n_cols; i++) {
         if (!(out->style & OUT_PLAIN))
             widths[i] = text_width(out->cols[i].title);
@@ -97,6 +99,7 @@ static void put_vertical(struct out *out)
 {
     size_t width = 0;
 
+    assert(out->n_cols > 0);
     for (size_t i = 0; i < out->n_cols; i++) {
         if (out_shows(out, i) && text_width(out->cols[i].title) > width)
             width = text_width(out->cols[i].title);

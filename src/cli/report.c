@@ -63,7 +63,7 @@ static void report_json(const struct e2b_err *err, const char *hint, const char 
         buf_puts(&text, ",\"status\":null,\"id\":");
     jsonw_str(&text, id);
     buf_puts(&text, "}\n");
-    fputs(buf_str(&text), stderr);
+    (void)fputs(buf_str(&text), stderr);
 }
 
 /* One line: what happened, and behind it what to do about it. */
@@ -82,7 +82,7 @@ static void report_text(const struct cli *cli, const struct e2b_err *err, const 
     else if (cli->is_usage_error && cli->cmd)
         buf_printf(&text, "; try: e2b-inspect %s --help", cli->cmd->name);
     buf_putc(&text, '\n');
-    fputs(buf_str(&text), stderr);
+    (void)fputs(buf_str(&text), stderr);
 }
 
 int cli_report(struct cli *cli, const struct e2b_err *err, const char *id)
@@ -90,7 +90,7 @@ int cli_report(struct cli *cli, const struct e2b_err *err, const char *id)
     const char *hint = hint_for(cli, err);
     int code = exit_code(cli, err);
 
-    fflush(stdout);
+    (void)fflush(stdout);
     if (cli_is_json(cli))
         report_json(err, hint, id, cli->is_usage_error);
     else
@@ -106,11 +106,11 @@ void cli_note(const struct cli *cli, const char *fmt, ...)
 
     if (cli->g.is_quiet)
         return;
-    fputs("e2b-inspect: ", stderr);
+    (void)fputs("e2b-inspect: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    (void)vfprintf(stderr, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    (void)fputc('\n', stderr);
 }
 
 bool cli_may_ask(const struct cli *cli)
@@ -123,8 +123,8 @@ bool cli_confirm(const struct cli *cli, const char *question)
     char answer[16];
 
     (void)cli;
-    fprintf(stderr, "%s [y/N] ", question);
-    fflush(stderr);
+    (void)fprintf(stderr, "%s [y/N] ", question);
+    (void)fflush(stderr);
     if (!fgets(answer, sizeof(answer), stdin))
         return false;
     answer[strcspn(answer, "\r\n")] = '\0';

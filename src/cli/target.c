@@ -90,7 +90,7 @@ static int resolve_path(struct cli *cli, const char *operand, struct target *out
 
     if (r < 0)
         return r;
-    if (target_split(inside, &id, &remote) < 0)
+    if (!inside || target_split(inside, &id, &remote) < 0)
         r = e2b_fail(err, ENOENT, "%s: not inside a sandbox", operand);
     else
         r = account_get(cli, mount.device, &account, err);

@@ -83,16 +83,16 @@ char *text_duration(int64_t seconds, char out[TEXT_DURATION_MAX])
         seconds = 0;
     for (size_t i = 0; i < 2; i++) {
         if (seconds >= scales[i].unit) {
-            snprintf(out, TEXT_DURATION_MAX, "%" PRId64 "%c%02" PRId64 "%c",
-                     seconds / scales[i].unit, scales[i].name,
-                     seconds % scales[i].unit / scales[i].part, scales[i].part_name);
+            (void)snprintf(out, TEXT_DURATION_MAX, "%" PRId64 "%c%02" PRId64 "%c",
+                           seconds / scales[i].unit, scales[i].name,
+                           seconds % scales[i].unit / scales[i].part, scales[i].part_name);
             return out;
         }
     }
     if (seconds >= 60)
-        snprintf(out, TEXT_DURATION_MAX, "%" PRId64 "m", seconds / 60);
+        (void)snprintf(out, TEXT_DURATION_MAX, "%" PRId64 "m", seconds / 60);
     else
-        snprintf(out, TEXT_DURATION_MAX, "%" PRId64 "s", seconds);
+        (void)snprintf(out, TEXT_DURATION_MAX, "%" PRId64 "s", seconds);
     return out;
 }
 

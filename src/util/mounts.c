@@ -150,7 +150,7 @@ static int mount_id_of(int fd)
     int id = -1;
     FILE *f;
 
-    snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+    (void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
     f = fopen(name, "re");
     if (!f)
         return -1;
@@ -158,7 +158,7 @@ static int mount_id_of(int fd)
         if (sscanf(line, "mnt_id: %d", &id) != 1)
             id = -1;
     }
-    fclose(f);
+    (void)fclose(f);
     return id;
 }
 
@@ -169,7 +169,7 @@ static char *name_of(int fd)
     char *name = xmalloc(PATH_MAX);
     ssize_t n;
 
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     n = readlink(link, name, PATH_MAX - 1);
     if (n < 0) {
         free(name);
@@ -209,7 +209,7 @@ int mounts_locate(const char *path, struct mount_info *mount, char **inside,
     r = find.id < 0 ? 0 : mounts_each(take_if_id, &find, err);
     if (r < 0)
         return r;
-    in = r == 1 && name ? path_inside(&find.found, name) : NULL;
+    in = find.found.mountpoint && name ? path_inside(&find.found, name) : NULL;
     if (!in) {
         mount_info_clear(&find.found);
         return e2b_fail(err, ENOENT, "%s: not in this process's mount table", path);

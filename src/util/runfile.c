@@ -77,7 +77,7 @@ static int file_name(const char *device, char out[NAME_SIZE])
     if (major == 0 || minor == 0 || device[major + 1 + minor] != '\0' ||
         major + minor > NAME_SIZE - 8)
         return -EINVAL;
-    snprintf(out, NAME_SIZE, "%.*s-%s.json", (int)major, device, device + major + 1);
+    (void)snprintf(out, NAME_SIZE, "%.*s-%s.json", (int)major, device, device + major + 1);
     return 0;
 }
 
@@ -119,7 +119,7 @@ static int replace_file(int dir_fd, const char *name, const struct buf *text)
     char temp[NAME_SIZE + 8];
     int fd, r;
 
-    snprintf(temp, sizeof(temp), ".%s", name);
+    (void)snprintf(temp, sizeof(temp), ".%s", name);
     unlinkat(dir_fd, temp, 0);
     fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
