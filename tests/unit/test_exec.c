@@ -269,15 +269,15 @@ static int run_session(int in, int out, bool has_stdin, struct exec_failure *fai
     };
     int saved_in = dup(STDIN_FILENO), saved_out = dup(STDOUT_FILENO), r;
 
-    fflush(stdout);
-    signal(SIGPIPE, SIG_IGN);
+    (void)fflush(stdout);
+    (void)signal(SIGPIPE, SIG_IGN);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     the_loop = loop_new(NULL);
     plan.loop = the_loop;
     r = exec_session(&plan, failure, err);
     loop_free(the_loop);
-    fflush(stdout);
+    (void)fflush(stdout);
     dup2(saved_in, STDIN_FILENO);
     dup2(saved_out, STDOUT_FILENO);
     close(saved_in);

@@ -41,7 +41,7 @@ static char *render(enum out_format format, bool is_terminal, unsigned style, si
     FILE *file = open_memstream(&text, &len);
     struct out *out = out_new(file, format, is_terminal);
 
-    setlocale(LC_CTYPE, "C.UTF-8");
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
     out_begin(out, cols, style);
     if (n > 0)
         put_row(out, id, true, 3700);
@@ -49,7 +49,7 @@ static char *render(enum out_format format, bool is_terminal, unsigned style, si
         put_row(out, "i2", false, -1);
     CHECK_INT(out_end(out, NULL), 0);
     out_free(out);
-    fclose(file);
+    (void)fclose(file);
     return text;
 }
 
