@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fleet_impl: what fleet.c (the list) and fleet_metrics.c (the samples) share.  Private.
+ * fleet_impl: what the files of the fleet share.  Private.
+ *
+ *   fleet.c          looking, life         fleet_wait.c      who waits
+ *   fleet_list.c     what the list says    fleet_request.c   list and GETs
+ *   fleet_metrics.c  the samples
  */
 #ifndef CACHE_FLEET_IMPL_H
 #define CACHE_FLEET_IMPL_H
@@ -86,18 +90,38 @@ enum {
     FLEET_ERROR_MEMORY_MS = 1000, /* a failure answers for the next looks */
 };
 
+/* --- fleet_list.c --- */
 struct member *fleet_member(const struct fleet *fleet, const char *id);
+/* It is not doubtful (any more). */
+void fleet_member_settle(struct fleet *fleet, struct member *m);
+void fleet_member_remove(struct fleet *fleet, struct member *m);
+void fleet_tombs_clear(struct fleet *fleet);
 /* The index in the list, or -1. */
 ptrdiff_t fleet_index(const struct fleet *fleet, const char *id);
+/* Copies what we want of the server's list, sorted, each id once. */
+struct e2b_sandbox_list fleet_list_select(const struct fleet *fleet,
+                                          const struct e2b_sandbox_list *from);
+/* Makes `fresh` (taken) the list, keeps what is only doubtful, and tells the difference. */
+void fleet_list_adopt(struct fleet *fleet, struct e2b_sandbox_list fresh);
+/* The sandbox at `index` leaves. */
+void fleet_list_drop(struct fleet *fleet, size_t index);
 
+/* --- fleet_request.c --- */
+void fleet_list_start(struct fleet *fleet); /* unless one is in flight */
+void fleet_confirm_next(struct fleet *fleet);
+
+/* --- fleet_wait.c --- */
 struct fleet_wait *fleet_wait_new(struct fleet *fleet, struct waits *home, void *arg);
 /* Completes on a later turn; err NULL: success. */
 void fleet_wait_finish(struct fleet_wait *w, const struct e2b_err *err);
 void fleet_waits_finish(struct waits *waits, const struct e2b_err *err);
+void fleet_wait_complete(struct fleet_wait *w); /* now */
 
+/* --- fleet.c --- */
 /* A call of this fleet has completed.  False: the fleet is closing and may be gone now. */
 bool fleet_call_ended(struct fleet *fleet);
 
+/* --- fleet_metrics.c --- */
 /* Completes whoever waits for samples and cancels the requests (fleet_free). */
 void fleet_metrics_close(struct fleet *fleet);
 
