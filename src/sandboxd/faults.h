@@ -16,7 +16,8 @@
  *   truncate   value n                  the connection ends after n bytes of the body
  *   garble     value n                  byte n of the body is inverted
  *   oversize   value n, 0: no end       instead of the body n bytes that look like JSON
- *   bandwidth  value bytes per second   the answer's body arrives at that rate
+ *   bandwidth  value bytes per second   the answer's body arrives at that rate, until the
+ *                                       switches are replaced
  *
  * Threads: any; one private mutex, a leaf.
  */

@@ -407,6 +407,25 @@ static void forget_ended(struct process_table *t)
     }
 }
 
+/* What is remembered of a process for half a minute needs no descriptors. */
+static void close_all(struct process *p)
+{
+    pthread_mutex_lock(&p->input_lock);
+    if (p->in >= 0 && p->in != p->out)
+        close(p->in);
+    p->in = -1;
+    pthread_mutex_unlock(&p->input_lock);
+    if (p->out >= 0)
+        close(p->out);
+    if (p->err >= 0)
+        close(p->err);
+    p->out = p->err = -1;
+    pthread_mutex_lock(&p->table->lock);
+    close(p->wake_fd);
+    p->wake_fd = -1;
+    pthread_mutex_unlock(&p->table->lock);
+}
+
 static void *pump(void *arg)
 {
     struct process *p = arg;
@@ -425,6 +444,7 @@ static void *pump(void *arg)
     forget_ended(p->table);
     pthread_mutex_unlock(&p->table->lock);
 
+    close_all(p);
     process_unref(p);
     sandbox_unref(sb);
     pthread_mutex_lock(&pumps_lock);
@@ -481,7 +501,8 @@ void process_exited(void *arg, pid_t pid, int wait_status)
     if (p) {
         p->has_exited = true;
         p->wait_status = wait_status;
-        eventfd_write(p->wake_fd, 1);
+        if (p->wake_fd >= 0)
+            eventfd_write(p->wake_fd, 1);
     } else {
         t->early[t->early_next++ % ARRAY_LEN(t->early)] = (struct early){ pid, wait_status };
     }
@@ -656,9 +677,14 @@ enum input_result process_resize(struct process *p, uint32_t cols, uint32_t rows
 {
     struct winsize size = { .ws_col = (unsigned short)cols, .ws_row = (unsigned short)rows };
 
+    int r;
+
     if (!p->is_pty)
         return INPUT_NOT_TTY;
-    return ioctl(p->in, TIOCSWINSZ, &size) < 0 ? INPUT_BROKEN : INPUT_OK;
+    pthread_mutex_lock(&p->input_lock);
+    r = ioctl(p->in, TIOCSWINSZ, &size);
+    pthread_mutex_unlock(&p->input_lock);
+    return r < 0 ? INPUT_BROKEN : INPUT_OK;
 }
 
 bool process_signal(struct process *p, int sig)

@@ -132,6 +132,8 @@ static size_t before_fault(const struct request *rq, size_t max)
             return 0;
         return until - rq->response.sent < max ? (size_t)(until - rq->response.sent) : max;
     case FAULT_BANDWIDTH:
+        if (!fault_is_current(&rq->fault))
+            return max;
         until = (uint64_t)rq->fault.value / 20 + 1; /* what 50 ms may carry */
         return until < max ? (size_t)until : max;
     default:
@@ -165,7 +167,8 @@ static ssize_t on_read(void *cls, uint64_t pos, char *out, size_t max)
     if (rq->fault.kind == FAULT_GARBLE && (uint64_t)rq->fault.value >= at &&
         (uint64_t)rq->fault.value < at + (uint64_t)n)
         out[(uint64_t)rq->fault.value - at] ^= (char)0xff;
-    if (rq->fault.kind == FAULT_BANDWIDTH && !request_wait(rq, 50))
+    if (rq->fault.kind == FAULT_BANDWIDTH && fault_is_current(&rq->fault) &&
+        !request_wait(rq, 50))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     rq->response.sent += (uint64_t)n;
     ledger_bytes(rq->ledger_seq, rq->bytes_in, (uint64_t)n);
