@@ -351,13 +351,15 @@ static enum commit_method choose(const struct commit *c)
     const struct spool_file *f = c->file;
     const struct change *change = &c->change;
     bool has_data = change->data_from < c->size;
-    int64_t smaller = c->size < f->base_size ? c->size : f->base_size;
+    /* A failed commit may have been done all the same: the remote file has up to that many
+     * bytes, and those behind a cut must not show through a hole. */
+    int64_t longest = f->attempted > f->base_size ? f->attempted : f->base_size;
 
     if (!f->is_created)
         return COMMIT_CREATE;
-    if (!has_data && change->cut_to >= smaller)
+    if (!has_data && (change->cut_to >= longest || change->cut_to >= c->size))
         return COMMIT_TRUNCATE;
-    if (!has_data || change->data_from < f->base_size || change->cut_to < f->base_size)
+    if (!has_data || change->data_from < f->base_size || change->cut_to < longest)
         return COMMIT_REPLACE;
     /* A large tail of an empty file needs no temporary: there is nothing to destroy. */
     if (f->base_size == 0 && c->size > E2B_FOP_DATA_MAX && !change->append_only &&

@@ -49,8 +49,7 @@ struct commit {
     commit_step *fetched;
 
     /* commit_tail.c */
-    bool must_pwrite; /* an append that may have happened: write it where it would be */
-    bool has_asked;
+    bool has_asked; /* what became of an earlier append */
 
     bool is_renamed, is_foreign;
     struct e2b_err err;

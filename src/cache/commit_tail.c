@@ -20,7 +20,7 @@ const struct e2b_err *commit_target_gone(struct commit *c, const struct e2b_err 
 
 static bool is_append(const struct commit *c)
 {
-    return c->change.append_only && !c->must_pwrite;
+    return c->change.append_only && !c->file->was_appended;
 }
 
 /* The helper tells the size that it left: another one means that somebody else wrote, too. */
@@ -40,10 +40,17 @@ static void on_tail(void *arg, const struct e2b_entry *entry, const struct e2b_e
     /* It may have been done all the same; the next try asks first. */
     if (err && err->errnum != ENOENT && is_append(c))
         c->file->unsure = c->size - c->from;
-    if (commit_step_failed(c, commit_target_gone(c, err)))
-        return;
-    free(steal_ptr(&c->temp)); /* the splice removed it */
-    finish_tail(c, entry);
+    if (!commit_step_failed(c, commit_target_gone(c, err)))
+        finish_tail(c, entry);
+}
+
+static void on_spliced(void *arg, const struct e2b_entry *entry, const struct e2b_err *err)
+{
+    struct commit *c = arg;
+
+    if (!err)
+        free(steal_ptr(&c->temp)); /* the helper removed it */
+    on_tail(c, entry, err);
 }
 
 static void splice(struct commit *c)
@@ -55,7 +62,7 @@ static void splice(struct commit *c)
         .user = "root",
     };
 
-    commit_op(c, E2B_FOP_SPLICE, &args, on_tail);
+    commit_op(c, E2B_FOP_SPLICE, &args, on_spliced);
 }
 
 static void send_small(struct commit *c)
@@ -81,9 +88,7 @@ static void send_small(struct commit *c)
 static void send_tail(struct commit *c)
 {
     /* What lies between the old end and the first byte written is a hole. */
-    c->from = is_append(c) ? c->file->base_size : c->change.data_from;
-    if (c->must_pwrite)
-        c->from = c->file->base_size;
+    c->from = c->change.append_only ? c->file->base_size : c->change.data_from;
     if (c->size - c->from <= E2B_FOP_DATA_MAX)
         send_small(c);
     else
@@ -99,7 +104,7 @@ static void on_asked(void *arg, const struct e2b_entry *entry, const struct e2b_
         return;
     c->has_asked = true;
     if (entry->size == f->base_size + f->unsure)
-        c->must_pwrite = true;
+        f->was_appended = true;
     else if (entry->size != f->base_size)
         log_warning("spool", "may be appended twice: sandbox=%s path=%s", f->sandbox, c->path);
     commit_replan(c); /* writes may have come while we asked */
@@ -109,7 +114,7 @@ void commit_tail(struct commit *c)
 {
     struct spool_file *f = c->file;
 
-    if (!is_append(c) || f->unsure == 0 || c->has_asked) {
+    if (f->unsure == 0 || !is_append(c) || c->has_asked) {
         send_tail(c);
         return;
     }

@@ -99,7 +99,8 @@ static void succeeded(struct spool_file *f, const struct commit_result *result)
     f->spool->commits++;
     f->spool->bytes_committed += (uint64_t)result->sent;
     f->failed_gen = 0;
-    f->unsure = 0;
+    f->attempted = f->unsure = 0;
+    f->was_appended = false;
     f->is_created = true;
     f->base_size = result->size;
     f->committed_gen = result->gen;
@@ -135,6 +136,8 @@ static void failed(struct spool_file *f, const struct commit_result *result)
     f->last_err = *result->err;
     f->failed_gen = result->gen;
     f->failed_at = clock_wall();
+    if (f->attempted < result->size)
+        f->attempted = result->size;
     change_merge(&f->change, &result->change);
     log_warning("spool", "not committed: sandbox=%s path=%s error=%s", f->sandbox, f->path,
                 result->err->msg);
