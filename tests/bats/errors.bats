@@ -34,7 +34,8 @@ well_again() {
     while read -r status errno; do
         fault "[{\"match\":{\"method\":\"POST\",\"path\":\"/sandboxes/\"},\"kind\":\"status\",\"value\":$status}]"
         errno_is "$errno" ctl "$ctl" 600
-        assert_match "$(head -n 1 "$MNT/$id/error")" "$errno"
+        # A sandbox that is gone has nowhere to tell it.
+        [ "$status" = 404 ] || assert_match "$(head -n 1 "$MNT/$id/error")" "$errno"
     done <<TABLE
 400 EINVAL
 401 EKEYREJECTED
@@ -102,11 +103,13 @@ TABLE
 
 @test "a body that is cut, short or reset is an error, never a short file" {
     for kind in '"kind":"reset","value":100000' '"kind":"truncate","value":100000' \
-        '"kind":"status","value":500' '"kind":"reset","value":0'; do
+        '"kind":"status","value":500' '"kind":"reset","value":0' '"kind":"truncate","value":0'; do
         ls "$fs/tmp" >/dev/null
         fault "[{\"match\":{\"path\":\"/file[s]\",\"method\":\"GET\"},$kind}]"
-        run cat "$fs/tmp/f"
-        [ "$status" -ne 0 ] || fail "$kind went unnoticed"
+        # Going on where it broke off is fine, too, as long as every byte is right.
+        if cat "$fs/tmp/f" >"$T/got"; then
+            cmp "$T/f" "$T/got"
+        fi
         well_again
     done
 }
@@ -159,7 +162,7 @@ except OSError as e: print(e.errno == 116, e)'
         [ "$status" -eq 1 ]
     done
     # The breaker is open now: as first seen, in under 10 ms (and a process to start).
-    faster_than 200 one_of 'EHOSTUNREACH ECONNREFUSED' readdir "$fs/etc"
+    faster_than 500 one_of 'EHOSTUNREACH ECONNREFUSED' readdir "$fs/etc"
     # The last good list is still served.
     assert_equal "$(ls "$MNT")" "$id"
     assert_match "$(cat "$MNT/.e2b/status")" 'unreachable|refused|down'

@@ -10,6 +10,10 @@
 bats_require_minimum_version 1.5.0
 
 HELPERS=$(cd "$BATS_TEST_DIRNAME/../helpers" && pwd)
+[ -d "$BATS_TEST_DIRNAME/../../${E2B_BUILD:-build/release}/bin" ] || {
+    echo "nothing is built in ${E2B_BUILD:-build/release}: make test-bins" >&2
+    exit 1
+}
 BUILD_DIR=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${E2B_BUILD:-build/release}" && pwd)
 SLOW=${E2B_TEST_SLOW:-1} # how many times slower than a release build things may be
 
@@ -297,6 +301,7 @@ random_file() {
 
 teardown() {
     local pid
+    [ -z "$SERVER_PID" ] || fault '[]' 2>/dev/null || true
     if [ -n "$FS_PID" ]; then
         fusermount3 -u "$MNT" 2>/dev/null || fusermount3 -uz "$MNT" 2>/dev/null || true
         end_process "$FS_PID" e2bfs

@@ -82,12 +82,13 @@ static inline void fake_time(double in, char *out, size_t size)
     double at;
     time_t sec;
 
-    clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     at = (double)now.tv_sec + (double)now.tv_nsec / 1e9 + in;
     sec = (time_t)at;
     gmtime_r(&sec, &tm);
-    snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)((at - (double)sec) * 1000));
+    (void)snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
+                   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                   (int)((at - (double)sec) * 1000));
 }
 
 /* The sandbox's object; call with the lock. */
@@ -97,12 +98,12 @@ static inline void fake_object(char *out, size_t size, bool is_detail)
 
     fake_time(fake.ends_in > 0 ? fake.ends_in : 3600, end, sizeof(end));
     if (is_detail && fake.token)
-        snprintf(token, sizeof(token), ",\"envdAccessToken\":\"%s\"", fake.token);
-    snprintf(out, size,
-             "{\"sandboxID\":\"" FAKE_ID "\",\"templateID\":\"base\",\"clientID\":\"x\","
-             "\"startedAt\":\"2026-01-01T00:00:00Z\",\"endAt\":\"%s\",\"state\":\"%s\","
-             "\"envdVersion\":\"0.6.13\",\"metadata\":{}%s}",
-             end, fake.state, token);
+        (void)snprintf(token, sizeof(token), ",\"envdAccessToken\":\"%s\"", fake.token);
+    (void)snprintf(out, size,
+                   "{\"sandboxID\":\"" FAKE_ID "\",\"templateID\":\"base\",\"clientID\":\"x\","
+                   "\"startedAt\":\"2026-01-01T00:00:00Z\",\"endAt\":\"%s\",\"state\":\"%s\","
+                   "\"envdVersion\":\"0.6.13\",\"metadata\":{}%s}",
+                   end, fake.state, token);
 }
 
 static inline bool fake_get(struct conn *c)
@@ -133,7 +134,7 @@ static inline bool fake_list(struct conn *c)
     fake.lists++;
     if (fake.state) {
         fake_object(object, sizeof(object), false);
-        snprintf(body, sizeof(body), "[%s]", object);
+        (void)snprintf(body, sizeof(body), "[%s]", object);
         a.body = body;
     }
     pthread_mutex_unlock(&fake.lock);
@@ -149,9 +150,10 @@ static inline bool fake_handle(struct conn *c)
 
     pthread_mutex_lock(&fake.lock);
     if (fake.n_heads < FAKE_SCRIPT) {
-        snprintf(fake.heads[fake.n_heads], sizeof(fake.heads[0]), "%s", c->head);
-        snprintf(fake.paths[fake.n_heads], sizeof(fake.paths[0]), "%s %s", c->method, c->path);
-        snprintf(fake.bodies[fake.n_heads++], sizeof(fake.bodies[0]), "%s", c->body);
+        (void)snprintf(fake.heads[fake.n_heads], sizeof(fake.heads[0]), "%s", c->head);
+        (void)snprintf(fake.paths[fake.n_heads], sizeof(fake.paths[0]), "%s %s", c->method,
+                       c->path);
+        (void)snprintf(fake.bodies[fake.n_heads++], sizeof(fake.bodies[0]), "%s", c->body);
     }
     is_control = strstr(c->path, "/sandboxes") != NULL;
     is_get = strcmp(c->method, "GET") == 0 && strcmp(c->path, "/sandboxes/" FAKE_ID) == 0;
@@ -184,7 +186,7 @@ static inline void fake_up(void)
     fake.n_script = fake.at_script = fake.n_control = fake.at_control = fake.n_heads = 0;
     fake.server = (struct server){ 0 };
     server_start(&fake.server, fake_handle);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d", fake.server.port);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", fake.server.port);
     config.api_url = config.sandbox_url = url;
     fake.loop = loop_new(NULL);
     fake.client = e2b_client_new(&config, fake.loop, NULL);

@@ -44,9 +44,9 @@ static inline void live_stop(void)
     if (live.dir[0]) {
         char command[128];
 
-        snprintf(command, sizeof(command), "rm -rf --one-file-system %s", live.dir);
+        (void)snprintf(command, sizeof(command), "rm -rf --one-file-system %s", live.dir);
         if (system(command) != 0)
-            fprintf(stderr, "# %s stays behind\n", live.dir);
+            (void)fprintf(stderr, "# %s stays behind\n", live.dir);
     }
 }
 
@@ -63,7 +63,7 @@ static inline bool live_read_ready(FILE *from)
         if (strncmp(line, "export ", 7) != 0 || !equals)
             continue;
         *equals = '\0';
-        setenv(line + 7, equals + 1, 1);
+        (void)setenv(line + 7, equals + 1, 1);
         is_ready = strcmp(line + 7, "E2B_SANDBOXD_PID") == 0;
     }
     return is_ready;
@@ -96,8 +96,8 @@ static inline bool live_start_server(void)
     bool is_ready;
 
     if (!path || access(path, X_OK) < 0) {
-        printf("# no server: neither E2B_SANDBOXD nor E2B_API_URL names one (%s)\n",
-               path ? path : "-");
+        (void)printf("# no server: neither E2B_SANDBOXD nor E2B_API_URL names one (%s)\n",
+                     path ? path : "-");
         return false;
     }
     strcpy(live.dir, "/tmp/e2b-live.XXXXXX");
@@ -113,7 +113,7 @@ static inline bool live_start_server(void)
     from = fdopen(fds[0], "r");
     is_ready = live.pid > 0 && from && live_read_ready(from);
     if (from)
-        fclose(from);
+        (void)fclose(from);
     live.is_ours = is_ready;
     return is_ready;
 }
@@ -127,7 +127,7 @@ static inline struct e2b_client *live_client_new(void)
     if (e2b_config_load(NULL, &config, &err) == 0)
         client = e2b_client_new(&config, NULL, &err);
     if (!client)
-        printf("# %s\n", err.msg);
+        (void)printf("# %s\n", err.msg);
     e2b_config_clear(&config);
     return client;
 }
@@ -143,7 +143,7 @@ static inline struct e2b_client *live_client(void)
     if (live.has_tried)
         return NULL;
     live.has_tried = true;
-    atexit(live_stop);
+    (void)atexit(live_stop);
     if (!getenv("E2B_API_URL") && !live_start_server()) {
         return NULL;
     }
@@ -152,11 +152,11 @@ static inline struct e2b_client *live_client(void)
         return NULL;
     if (e2b_wait(e2b_sandbox_list(live.client, NULL, e2b_sandbox_list_keep, &list), &err) < 0 ||
         list.n == 0) {
-        printf("# no sandbox: %s\n", err.msg);
+        (void)printf("# no sandbox: %s\n", err.msg);
         e2b_sandbox_list_clear(&list);
         return NULL;
     }
-    snprintf(live.id, sizeof(live.id), "%s", list.v[0].id);
+    (void)snprintf(live.id, sizeof(live.id), "%s", list.v[0].id);
     e2b_sandbox_list_clear(&list);
     return live.client;
 }
@@ -199,8 +199,8 @@ static inline void live_exec_keep(void *arg, const struct e2b_exec_result *r,
     to->exit_code = r->exit_code;
     to->out_len = r->out_len;
     to->err_len = r->err_len;
-    snprintf(to->out, sizeof(to->out), "%s", r->out);
-    snprintf(to->err_text, sizeof(to->err_text), "%s", r->err_text);
+    (void)snprintf(to->out, sizeof(to->out), "%s", r->out);
+    (void)snprintf(to->err_text, sizeof(to->err_text), "%s", r->err_text);
 }
 
 /* Runs a shell line as `user`. */
@@ -229,7 +229,7 @@ static inline int live_local(const void *data, size_t len)
     char name[] = "/tmp/e2b-live-file.XXXXXX";
     int fd = mkstemp(name);
 
-    unlink(name);
+    (void)unlink(name);
     if (fd >= 0 && write(fd, data, len) != (ssize_t)len) {
         close(fd);
         return -1;

@@ -299,8 +299,8 @@ TEST(redirects_are_not_followed)
     char location[128];
 
     fake_up();
-    snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d/elsewhere\r\n",
-             fake.server.port);
+    (void)snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d/elsewhere\r\n",
+                   fake.server.port);
     fake_data((struct fake_answer){ .status = 307, .headers = location, .body = "" });
     CHECK_INT(fake_stat(), -EPROTO);
     CHECK_INT(fake_count(&fake.data), 1);

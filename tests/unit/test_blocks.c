@@ -554,6 +554,20 @@ TEST(an_error_reaches_all_waiters_and_is_remembered_for_a_second)
     stop();
 }
 
+TEST(a_cancelled_request_is_not_remembered)
+{
+    struct reader r = { 0 };
+
+    start(64 * MB, 1000);
+    want(&r, 0, 10);
+    turns();
+    finish_error(fake.calls[0], ECANCELED); /* not by us: the client is shutting down */
+    turns();
+    CHECK_INT(r.errnum, ECANCELED);
+    CHECK_INT(read_at(0, 10), 10);
+    stop();
+}
+
 TEST(what_is_cached_is_read_in_spite_of_a_remembered_error)
 {
     struct reader r = { 0 };
@@ -566,6 +580,9 @@ TEST(what_is_cached_is_read_in_spite_of_a_remembered_error)
     turns();
     CHECK_INT(r.errnum, ETIMEDOUT);
     CHECK_INT(read_at(0, B), B);
+    want(&r, 0, B);
+    turns();
+    CHECK_INT(r.got, B);
     CHECK_INT(read_at(50 * MB, B), -ETIMEDOUT);
     CHECK_INT(fake.n, 2);
     stop();
@@ -695,6 +712,39 @@ TEST(an_absurd_size_is_only_a_number)
     CHECK_INT(read_at(INT64_MAX, 1), 0);
     fake.mtime.tv_sec = INT64_MAX;
     CHECK(blocks_set_version(file, INT64_MAX - 1, fake.mtime));
+    stop();
+}
+
+TEST(a_short_answer_is_estale_even_if_it_tells_no_size)
+{
+    struct e2b_read_info unknown = { .size = -1 };
+    struct reader r = { 0 };
+
+    start(64 * MB, 1000);
+    want(&r, 0, 1000);
+    turns();
+    feed(fake.calls[0], 999);
+    fake.calls[0]->is_over = true;
+    fake.calls[0]->fn(fake.calls[0]->arg, &unknown, NULL);
+    turns();
+    CHECK_INT(r.errnum, ESTALE);
+    loop_advance(loop, BLOCKS_ERROR_MS);
+
+    want(&r, 0, 1000);
+    turns();
+    feed(fake.calls[1], 1000);
+    fake.calls[1]->is_over = true;
+    fake.calls[1]->fn(fake.calls[1]->arg, &unknown, NULL);
+    turns();
+    CHECK_INT(r.got, 1000);
+    stop();
+}
+
+TEST(an_older_file_is_estale_too)
+{
+    start(64 * MB, 1000);
+    fake.mtime.tv_sec -= 100; /* restored by somebody: no server would refuse that */
+    CHECK_INT(read_at(0, 1000), -ESTALE);
     stop();
 }
 
@@ -1038,9 +1088,11 @@ TEST(two_runs_in_sequence_end_the_random_mode)
     CHECK(!fake.calls[10]->may_pause);
     CHECK_INT(read_at(place(20) + B, B), B);
     CHECK(fake.calls[11]->may_pause);
+    CHECK_INT(read_at(place(30), B), B); /* the first miss, again */
+    CHECK(fake.calls[12]->may_pause);
     for (int i = 2; i < 60; i++)
         CHECK_INT(read_at(place(20) + i * (off_t)B, B), B);
-    CHECK_INT(fake.n, 12);
+    CHECK_INT(fake.n, 13);
     stop();
 }
 
@@ -1152,15 +1204,21 @@ TEST(who_waits_for_memory_can_be_cancelled)
 TEST(waiting_for_memory_costs_no_turns)
 {
     struct reader r[2] = { 0 };
-    int64_t start_ms = test_now_ms();
+    int64_t start_ms;
 
     start(2 * B, 500 * (int64_t)MB);
-    want(&r[0], place(0), 2 * B);
-    want(&r[1], place(1), 2 * B);
+    CHECK_INT(read_at(place(1), B), B);
+    want(&r[0], place(0), B);
     turns();
+    want(&r[1], place(1), 2 * B); /* one of the two is here */
+    turns();
+    CHECK_INT(fake.n, 2);
+    start_ms = test_now_ms();
     loop_turn(loop, 50); /* would return at once if something were posted */
     CHECK(test_now_ms() - start_ms >= 45);
     settle();
+    CHECK_INT(r[0].got, B);
+    CHECK_INT(r[1].got, 2 * B);
     stop();
 }
 
@@ -1181,24 +1239,29 @@ TEST(what_can_never_fit_is_enomem)
 
 TEST(a_stream_without_room_pauses_and_goes_on)
 {
-    struct reader r = { 0 };
-    struct blocks_file *second;
+    struct reader r[2] = { 0 };
+    struct blocks_file *first;
 
-    /* A second file's waits take all memory while the stream of the first is ahead. */
     start(8 * B, 64 * MB);
-    CHECK_INT(read_at(0, B), B);
-    CHECK_INT(stats().streams, 1);
-    second = file;
-    file = blocks_open(blocks, "box", "/g", 64 * MB, fake.mtime);
-    want(&r, 100, 7 * B - 100);
+    first = file;
+    want(&r[0], 0, B);
     turns();
-    CHECK(stats().bytes <= 8 * B);
-    settle();
-    CHECK_INT(r.got, 7 * B - 100);
+    feed(fake.calls[0], 1000);
+    file = blocks_open(blocks, "box", "/g", 500 * (int64_t)MB, fake.mtime);
+    want(&r[1], place(0), 7 * B); /* takes all memory that is left */
+    turns();
+    CHECK_INT(stats().bytes, 8 * B);
+    feed(fake.calls[0], MB);
+    CHECK(fake.calls[0]->is_paused);
+    CHECK(fake.calls[0]->pos <= B); /* the chunk that brought the block's end comes again */
+    blocks_cancel(r[1].wait);
+    turns();
+    CHECK_INT(r[0].done, 1);
     blocks_close(file);
-    file = second;
-    for (off_t off = 0; off < 8 * MB; off += B)
+    file = first;
+    for (off_t off = B; off < 8 * MB; off += B)
         CHECK_INT(read_at(off, B), B);
+    CHECK_INT(fake.n, 2);
     stop();
 }
 
@@ -1268,10 +1331,14 @@ TEST(streams_have_a_ceiling_in_number)
         files[i] = file = blocks_open(blocks, "box", "/f", 64 * MB, fake.mtime);
         CHECK_INT(read_at(0, B), B);
         CHECK(stats().streams <= 32);
+        file = files[0];
+        CHECK_INT(read_at(i * (off_t)B, B), B);
     }
+    file = files[ARRAY_LEN(files) - 1];
     CHECK_INT(stats().streams, 32);
-    /* The one longest unused went first. */
-    CHECK(fake.calls[0]->is_cancelled);
+    /* Those longest unused went first. */
+    CHECK(!fake.calls[0]->is_cancelled);
+    CHECK(fake.calls[1]->is_cancelled);
     CHECK(!fake.calls[59]->is_cancelled);
     for (size_t i = 0; i + 1 < ARRAY_LEN(files); i++)
         blocks_close(files[i]);

@@ -250,7 +250,7 @@ static void keep_batch(void *arg, const struct e2b_metrics_entry *v, size_t n,
     b->n = n;
     if (!err && n > 0) {
         b->used = v[0].m.mem_used;
-        snprintf(b->id, sizeof(b->id), "%s", v[0].id);
+        (void)snprintf(b->id, sizeof(b->id), "%s", v[0].id);
     }
 }
 
@@ -440,7 +440,7 @@ TEST(an_upload_counts_only_if_the_server_names_the_file)
         CHECK_CONTAINS(fake.heads[1], "Content-Type: application/octet-stream\r\n");
         fake_down();
     }
-    fclose(f);
+    (void)fclose(f);
 }
 
 /* ---- directories ---- */
@@ -541,7 +541,7 @@ static void ended_done(void *arg, const struct e2b_process_end *end, const struc
     e->exit_code = end ? end->exit_code : -1;
     e->signal = end ? end->signal : -1;
     e->errnum = err ? err->errnum : 0;
-    snprintf(e->msg, sizeof(e->msg), "%s", err ? err->msg : "");
+    (void)snprintf(e->msg, sizeof(e->msg), "%s", err ? err->msg : "");
 }
 
 #define START     "{\"event\":{\"start\":{\"pid\":5}}}"

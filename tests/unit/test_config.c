@@ -35,7 +35,7 @@ static void drop(const char *name)
 {
     autofree char *path = xasprintf("%s/%s", home, name);
 
-    unlink(path);
+    (void)unlink(path);
 }
 
 static void end(void)
@@ -48,9 +48,9 @@ static void end(void)
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         autofree char *path = xasprintf("%s/%s", home, dirs[i]);
 
-        rmdir(path);
+        (void)rmdir(path);
     }
-    rmdir(home);
+    (void)rmdir(home);
 }
 
 /* An empty home and no variable. */
@@ -67,13 +67,13 @@ static void begin(void)
             abort();
         a = xasprintf("%s/e2bfs", home);
         b = xasprintf("%s/.e2b", home);
-        mkdir(a, 0700);
-        mkdir(b, 0700);
-        atexit(end);
+        (void)mkdir(a, 0700);
+        (void)mkdir(b, 0700);
+        (void)atexit(end);
         is_made = true;
     }
-    setenv("HOME", home, 1);
-    setenv("XDG_CONFIG_HOME", home, 1);
+    (void)setenv("HOME", home, 1);
+    (void)setenv("XDG_CONFIG_HOME", home, 1);
     drop("e2bfs/config");
     drop(".e2b/config.json");
     drop("key");
@@ -92,7 +92,7 @@ TEST(the_defaults_are_the_services)
     struct e2b_config c = { 0 };
 
     begin();
-    setenv("E2B_API_KEY", KEY_A, 1);
+    (void)setenv("E2B_API_KEY", KEY_A, 1);
     CHECK_INT(load(NULL, &c), 0);
     CHECK_STR(c.api_key, KEY_A);
     CHECK_STR(c.api_key_source, "E2B_API_KEY");
@@ -126,8 +126,8 @@ TEST(flags_win_over_the_environment_over_the_file_over_the_official_cli)
     CHECK_STR(c.user, "root");
     e2b_config_clear(&c);
 
-    setenv("E2B_API_KEY", KEY_A, 1);
-    setenv("E2B_DOMAIN", "env.dev", 1);
+    (void)setenv("E2B_API_KEY", KEY_A, 1);
+    (void)setenv("E2B_DOMAIN", "env.dev", 1);
     CHECK_INT(load(NULL, &c), 0);
     CHECK_STR(c.api_key, KEY_A);
     CHECK_STR(c.domain, "env.dev");
@@ -180,13 +180,13 @@ TEST(debug_and_urls_are_read_as_the_sdks_do)
 
         CASE("%zu", i);
         begin();
-        setenv("E2B_API_KEY", KEY_A, 1);
+        (void)setenv("E2B_API_KEY", KEY_A, 1);
         if (cases[i].debug)
-            setenv("E2B_DEBUG", cases[i].debug, 1);
+            (void)setenv("E2B_DEBUG", cases[i].debug, 1);
         if (cases[i].domain)
-            setenv("E2B_DOMAIN", cases[i].domain, 1);
+            (void)setenv("E2B_DOMAIN", cases[i].domain, 1);
         if (cases[i].api_url)
-            setenv("E2B_API_URL", cases[i].api_url, 1);
+            (void)setenv("E2B_API_URL", cases[i].api_url, 1);
         CHECK_INT(load(NULL, &c), 0);
         CHECK_STR(c.api_url, cases[i].url);
         CHECK_INT(c.debug, cases[i].is_debug);
@@ -218,16 +218,16 @@ TEST(a_missing_key_and_a_wrong_one_are_one_sentence_each)
     CHECK_INT(load(NULL, &c), -EKEYREJECTED);
     CHECK_CONTAINS(error.msg, "E2B_API_KEY");
     CHECK(!strstr(error.msg, "E2B_ACCESS_TOKEN"));
-    setenv("E2B_ACCESS_TOKEN", "sk_e2b_very_secret", 1);
+    (void)setenv("E2B_ACCESS_TOKEN", "sk_e2b_very_secret", 1);
     CHECK_INT(load(NULL, &c), -EKEYREJECTED);
     CHECK_CONTAINS(error.msg, "E2B_ACCESS_TOKEN is not used");
     CHECK(!strstr(error.msg, "very_secret"));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CASE("%s", cases[i].key);
         begin();
-        setenv("E2B_API_KEY", cases[i].key, 1);
+        (void)setenv("E2B_API_KEY", cases[i].key, 1);
         if (cases[i].validate)
-            setenv("E2B_VALIDATE_API_KEY", cases[i].validate, 1);
+            (void)setenv("E2B_VALIDATE_API_KEY", cases[i].validate, 1);
         CHECK_INT(load(NULL, &c), cases[i].result);
         if (cases[i].result < 0)
             CHECK(!strstr(error.msg, cases[i].key) || strlen(cases[i].key) < 6);
@@ -246,7 +246,7 @@ TEST(a_config_file_with_a_key_must_be_private)
     put("e2bfs/config", "api_key = " KEY_B "\n", 0640);
     CHECK_INT(load(NULL, &c), -EACCES);
     put("e2bfs/config", "domain = x.y\n", 0644);
-    setenv("E2B_API_KEY", KEY_A, 1);
+    (void)setenv("E2B_API_KEY", KEY_A, 1);
     CHECK_INT(load(NULL, &c), 0);
     CHECK_STR(c.domain, "x.y");
     e2b_config_clear(&c);
@@ -274,14 +274,14 @@ TEST(bad_values_name_their_source)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CASE("%s=%s", cases[i].variable, cases[i].value);
         begin();
-        setenv("E2B_API_KEY", KEY_A, 1);
-        setenv(cases[i].variable, cases[i].value, 1);
+        (void)setenv("E2B_API_KEY", KEY_A, 1);
+        (void)setenv(cases[i].variable, cases[i].value, 1);
         CHECK_INT(load(NULL, &c), -EINVAL);
         CHECK_CONTAINS(error.msg, cases[i].variable);
         CHECK(!c.api_key);
     }
     begin();
-    setenv("E2B_API_KEY", KEY_A, 1);
+    (void)setenv("E2B_API_KEY", KEY_A, 1);
     CHECK_INT(load(&flags, &c), -EINVAL);
     CHECK_CONTAINS(error.msg, "--user");
     put("e2bfs/config", "domain = x.y\nthis is no line\n", 0600);
@@ -304,7 +304,7 @@ TEST(a_named_file_must_be_there)
     struct e2b_config c = { 0 };
 
     begin();
-    setenv("E2B_API_KEY", KEY_A, 1);
+    (void)setenv("E2B_API_KEY", KEY_A, 1);
     CHECK_INT(load(&flags, &c), -ENOENT);
     CHECK_CONTAINS(error.msg, "/no/such/config");
     free(path);

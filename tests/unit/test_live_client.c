@@ -15,7 +15,7 @@ static const char *at(const char *name)
     static int next;
     char *path = paths[next++ % 8];
 
-    snprintf(path, sizeof(paths[0]), "%s%s%s", root, *name ? "/" : "", name);
+    (void)snprintf(path, sizeof(paths[0]), "%s%s%s", root, *name ? "/" : "", name);
     return path;
 }
 
@@ -27,7 +27,7 @@ static const char *at(const char *name)
         }                                                                                    \
         if (!root[0]) {                                                                      \
             struct e2b_entry made_;                                                          \
-            snprintf(root, sizeof(root), "/home/user/live-%d", (int)getpid());               \
+            (void)snprintf(root, sizeof(root), "/home/user/live-%d", (int)getpid());         \
             CHECK_INT(live_op(E2B_FOP_MKDIR,                                                 \
                               &(struct e2b_fop_args){ .path = root, .mode = 0755 }, &made_), \
                       0);                                                                    \
@@ -109,12 +109,13 @@ TEST(stat_tells_kinds_modes_and_sizes)
     };
 
     NEED_SERVER;
-    snprintf(line, sizeof(line),
-             "cd %s && printf hello >file && chmod 640 file && touch suid none && "
-             "chmod 4755 suid && mkdir dir && chmod 1777 dir && ln -s file link && "
-             "ln -s not/anywhere dangling && mkfifo fifo && chmod 644 fifo && chmod 0 none && "
-             "touch -d @1234567890.123456789 file",
-             root);
+    (void)snprintf(
+        line, sizeof(line),
+        "cd %s && printf hello >file && chmod 640 file && touch suid none && "
+        "chmod 4755 suid && mkdir dir && chmod 1777 dir && ln -s file link && "
+        "ln -s not/anywhere dangling && mkfifo fifo && chmod 644 fifo && chmod 0 none && "
+        "touch -d @1234567890.123456789 file",
+        root);
     CHECK_INT(live_sh("user", line, &sh), 0);
     CHECK_INT(sh.exit_code, 0);
     CHECK_STR(sh.err_text, "");
@@ -152,7 +153,7 @@ TEST(stat_names_the_errno_of_the_sandbox)
     CHECK_INT(live_stat("", &e), -EINVAL);
     CHECK_INT(live_stat("/a/../b", &e), -EINVAL);
     CHECK_INT(live_stat("/a/", &e), -EINVAL);
-    snprintf(longest, sizeof(longest), "%s/%0300d", root, 0);
+    (void)snprintf(longest, sizeof(longest), "%s/%0300d", root, 0);
     CHECK(live_stat(longest, &e) < 0);
 }
 
@@ -184,10 +185,10 @@ TEST(a_name_that_is_not_utf8_does_not_poison_its_directory)
     char line[256];
 
     NEED_SERVER;
-    snprintf(line, sizeof(line),
-             "mkdir %s/odd && cd %s/odd && touch \"$(printf 'a\\377b')\" plain && "
-             "ln -s 'x\ty' tab",
-             root, root);
+    (void)snprintf(line, sizeof(line),
+                   "mkdir %s/odd && cd %s/odd && touch \"$(printf 'a\\377b')\" plain && "
+                   "ln -s 'x\ty' tab",
+                   root, root);
     CHECK_INT(live_sh("user", line, &sh), 0);
     CHECK_INT(sh.exit_code, 0);
     CHECK_INT(live_list(at("odd"), &list), 0);
@@ -338,8 +339,8 @@ TEST(move_is_rename)
     };
 
     NEED_SERVER;
-    snprintf(line, sizeof(line),
-             "cd %s && touch m1 m2 && mkdir -p mdir mempty mfull/x mfull2/x", root);
+    (void)snprintf(line, sizeof(line),
+                   "cd %s && touch m1 m2 && mkdir -p mdir mempty mfull/x mfull2/x", root);
     CHECK_INT(live_sh("user", line, &sh), 0);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CASE("%s to %s", cases[i].from, cases[i].to);
@@ -404,7 +405,7 @@ TEST(names_are_made_and_taken_away_exclusively)
 
 static void keep_text(void *arg, const char *text, size_t len, const struct e2b_err *err)
 {
-    snprintf(arg, 256, "%.*s", err ? 0 : (int)len, err ? "" : text);
+    (void)snprintf(arg, 256, "%.*s", err ? 0 : (int)len, err ? "" : text);
 }
 
 TEST(readlink_gives_the_raw_text)
@@ -540,10 +541,10 @@ TEST(replacing_keeps_owner_mode_and_further_names)
     char line[256];
 
     NEED_SERVER;
-    snprintf(line, sizeof(line),
-             "cd %s && echo old >plain && chmod 751 plain && echo old >linked && "
-             "ln linked linked2 && mkdir isdir",
-             root);
+    (void)snprintf(line, sizeof(line),
+                   "cd %s && echo old >plain && chmod 751 plain && echo old >linked && "
+                   "ln linked linked2 && mkdir isdir",
+                   root);
     CHECK_INT(live_sh("user", line, &sh), 0);
     CHECK_INT(live_write(at(".tmp1"), "new", 3), 0);
     args = (struct e2b_fop_args){ .path = at(".tmp1"), .to = at("plain"), .user = "root" };
@@ -867,7 +868,7 @@ TEST(a_timeout_moves_the_end)
         live_wait(e2b_sandbox_set_timeout(live.client, live.id, 700, e2b_done_ignore, NULL)),
         0);
     CHECK_INT(live_wait(e2b_sandbox_get(live.client, live.id, e2b_sandbox_keep, &s)), 0);
-    clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     CHECK(s.end_at.tv_sec - now.tv_sec > 690 && s.end_at.tv_sec - now.tv_sec <= 701);
     e2b_sandbox_clear(&s);
     CHECK_INT(live_wait(e2b_sandbox_set_timeout(live.client, "inosuchsandbox0000000", 10,

@@ -204,7 +204,7 @@ TEST(ids_are_what_a_host_name_and_a_directory_can_be)
         CASE("%s", cases[i].given);
         CHECK_STR(id, cases[i].id);
     }
-    snprintf(longest, sizeof(longest), "%0129d", 0);
+    (void)snprintf(longest, sizeof(longest), "%0129d", 0);
     CHECK(!model_id(longest));
     CHECK(!model_id(NULL));
 }
