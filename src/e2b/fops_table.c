@@ -23,59 +23,59 @@
  * $1 is the name that the operation leaves, the rest is its command line.  What find prints is
  * for the completion; that it can't (no GNU find, say) is no failure of the operation.
  */
-#define TELL                                                                          \
-    "p=$1; shift; \"$@\" || exit; find \"$p\" -maxdepth 0 -printf '" FIND_FORMAT "' " \
-    "2>/dev/null; exit 0"
+static const char tell_script[] =
+    "p=$1; shift; \"$@\" || exit; find \"$p\" -maxdepth 0 -printf '" FIND_FORMAT "' "
+    "2>/dev/null; exit 0";
 
 /* $1 permissions, $2 umask, $3 path.  dd makes it with O_EXCL; it can't set x and set-id bits.
  */
-#define CREATE                                                            \
-    "umask \"$2\" && dd if=/dev/null of=\"$3\" conv=excl status=none && " \
-    "chmod -- \"$1\" \"$3\""
+static const char create_script[] =
+    "umask \"$2\" && dd if=/dev/null of=\"$3\" conv=excl status=none && "
+    "chmod -- \"$1\" \"$3\"";
 
 /* $1 and $2: "omit", "now" or "@seconds" for access and modification time, $3 path.  -h also
  * keeps touch from creating a missing file. */
-#define UTIMENS                                                                   \
-    "t() { if [ \"$2\" = now ]; then touch -h \"$1\" -- \"$3\"; "                 \
-    "else touch -h \"$1\" -d \"$2\" -- \"$3\"; fi; }; "                           \
-    "if [ \"$1\" = now ] && [ \"$2\" = now ]; then exec touch -h -- \"$3\"; fi; " \
-    "[ \"$1\" = omit ] || t -a \"$1\" \"$3\" || exit 1; "                         \
-    "[ \"$2\" = omit ] || t -m \"$2\" \"$3\""
+static const char utimens_script[] =
+    "t() { if [ \"$2\" = now ]; then touch -h \"$1\" -- \"$3\"; "
+    "else touch -h \"$1\" -d \"$2\" -- \"$3\"; fi; }; "
+    "if [ \"$1\" = now ] && [ \"$2\" = now ]; then exec touch -h -- \"$3\"; fi; "
+    "[ \"$1\" = omit ] || t -a \"$1\" \"$3\" || exit 1; "
+    "[ \"$2\" = omit ] || t -m \"$2\" \"$3\"";
 
 /*
  * $1 the finished temporary, $2 what it replaces.  Owner and mode of the old file are copied,
- * then it is replaced by rename; a file with further names, or a link, is written through (a
- * short window on the sandbox's own disk).  Whatever fails, the temporary goes and the old file
- * stays.
+ * then it is replaced by rename: whatever fails, the old file stays.  A file with further
+ * names, or a link, can only be written through (a short window on the sandbox's own disk). The
+ * temporary goes in any case.
  */
-#define REPLACE                                                                         \
-    "fail() { unlink \"$1\" 2>/dev/null; exit 1; }; "                                   \
-    "if [ -d \"$2\" ]; then echo \"$2: Is a directory\" >&2; fail \"$1\"; fi; "         \
-    "if [ -e \"$2\" ]; then "                                                           \
-    "links=$(stat -c %h -- \"$2\") || fail \"$1\"; "                                    \
-    "if [ -L \"$2\" ] || [ \"$links\" -gt 1 ]; then "                                   \
-    "cp -- \"$1\" \"$2\" || fail \"$1\"; exec unlink \"$1\"; fi; "                      \
-    "chown --reference=\"$2\" -- \"$1\" && chmod --reference=\"$2\" -- \"$1\" || fail " \
-    "\"$1\"; "                                                                          \
-    "fi; mv -f -T -- \"$1\" \"$2\" || fail \"$1\""
+static const char replace_script[] =
+    "fail() { unlink \"$1\" 2>/dev/null; exit 1; }; "
+    "if [ -d \"$2\" ]; then echo \"$2: Is a directory\" >&2; fail \"$1\"; fi; "
+    "if [ -e \"$2\" ]; then "
+    "links=$(stat -c %h -- \"$2\") || fail \"$1\"; "
+    "if [ -L \"$2\" ] || [ \"$links\" -gt 1 ]; then "
+    "cp -- \"$1\" \"$2\" || fail \"$1\"; exec unlink \"$1\"; fi; "
+    "chown --reference=\"$2\" -- \"$1\" && chmod --reference=\"$2\" -- \"$1\" || fail "
+    "\"$1\"; "
+    "fi; mv -f -T -- \"$1\" \"$2\" || fail \"$1\"";
 
 /* $1 base64, $2 path, $3 offset.  The pipeline's status is dd's alone: what goes wrong before
  * it shows as text on stderr (is_strict). */
 #define DECODE "{ printf %s \"$1\" | base64 -d || echo 'base64: Input/output error' >&2; }"
-#define APPEND                                                      \
-    DECODE " | dd of=\"$2\" bs=65536 iflag=fullblock oflag=append " \
-           "conv=notrunc,nocreat status=none"
-#define PWRITE                                                          \
-    DECODE " | dd of=\"$2\" bs=65536 iflag=fullblock oflag=seek_bytes " \
-           "seek=\"$3\" conv=notrunc,nocreat status=none"
+static const char append_script[] =
+    DECODE " | dd of=\"$2\" bs=65536 iflag=fullblock oflag=append "
+           "conv=notrunc,nocreat status=none";
+static const char pwrite_script[] =
+    DECODE " | dd of=\"$2\" bs=65536 iflag=fullblock oflag=seek_bytes "
+           "seek=\"$3\" conv=notrunc,nocreat status=none";
 
 /* $1 temporary, $2 target, $3 offset. */
-#define SPLICE                                                        \
-    "dd if=\"$1\" of=\"$2\" bs=1048576 oflag=seek_bytes seek=\"$3\" " \
-    "conv=notrunc,nocreat status=none; r=$?; unlink \"$1\" 2>/dev/null; exit $r"
-#define SPLICE_END                                    \
-    "dd if=\"$1\" of=\"$2\" bs=1048576 oflag=append " \
-    "conv=notrunc,nocreat status=none; r=$?; unlink \"$1\" 2>/dev/null; exit $r"
+static const char splice_script[] =
+    "dd if=\"$1\" of=\"$2\" bs=1048576 oflag=seek_bytes seek=\"$3\" "
+    "conv=notrunc,nocreat status=none; r=$?; unlink \"$1\" 2>/dev/null; exit $r";
+static const char splice_end_script[] =
+    "dd if=\"$1\" of=\"$2\" bs=1048576 oflag=append "
+    "conv=notrunc,nocreat status=none; r=$?; unlink \"$1\" 2>/dev/null; exit $r";
 
 /* ---- placeholders ---- */
 
@@ -227,7 +227,7 @@ static const struct fop_row rows[] = {
     [E2B_FOP_CHOWN] = { "chown", TELLS_PATH, false,
         { "chown", "-h", "--", "{owner}", "{path}" } },
     [E2B_FOP_UTIMENS] = { "utimens", TELLS_PATH, false,
-        { "sh", "-c", UTIMENS, "sh", "{atime}", "{mtime}", "{path}" } },
+        { "sh", "-c", utimens_script, "sh", "{atime}", "{mtime}", "{path}" } },
     [E2B_FOP_TRUNCATE] = { "truncate", TELLS_PATH, false,
         { "dd", "if=/dev/null", "of={path}", "bs=1", "count=0", "oflag=seek_bytes",
           "seek={size}", "conv=nocreat", "status=none" } },
@@ -236,22 +236,22 @@ static const struct fop_row rows[] = {
     [E2B_FOP_LINK] = { "link", TELLS_NEW_TO, false,
         { "ln", "-P", "-T", "--", "{path}", "{to}" } },
     [E2B_FOP_CREATE] = { "create", TELLS_NEW_PATH, false,
-        { "sh", "-c", CREATE, "sh", "{mode}", "{umask}", "{path}" } },
+        { "sh", "-c", create_script, "sh", "{mode}", "{umask}", "{path}" } },
     [E2B_FOP_REPLACE] = { "replace", TELLS_TO, false,
-        { "sh", "-c", REPLACE, "sh", "{path}", "{to}" } },
+        { "sh", "-c", replace_script, "sh", "{path}", "{to}" } },
     [E2B_FOP_APPEND] = { "append", TELLS_PATH, true,
-        { "sh", "-c", APPEND, "sh", "{data}", "{path}" } },
+        { "sh", "-c", append_script, "sh", "{data}", "{path}" } },
     [E2B_FOP_PWRITE] = { "write", TELLS_PATH, true,
-        { "sh", "-c", PWRITE, "sh", "{data}", "{path}", "{size}" } },
+        { "sh", "-c", pwrite_script, "sh", "{data}", "{path}", "{size}" } },
     [E2B_FOP_SPLICE] = { "splice", TELLS_TO, false,
-        { "sh", "-c", SPLICE, "sh", "{path}", "{to}", "{size}" } },
+        { "sh", "-c", splice_script, "sh", "{path}", "{to}", "{size}" } },
     [E2B_FOP_SYNC] = { "sync", TELLS_NOTHING, false, { "sync", "--", "{path}" } },
 };
 /* clang-format on */
 
 /* SPLICE with size -1: no offset is asked for. */
 static const struct fop_row splice_end = {
-    "splice", TELLS_TO, false, { "sh", "-c", SPLICE_END, "sh", "{path}", "{to}" }
+    "splice", TELLS_TO, false, { "sh", "-c", splice_end_script, "sh", "{path}", "{to}" }
 };
 
 /* The name that is left, or NULL. */
@@ -312,7 +312,7 @@ int fops_argv(enum e2b_fop op, const struct e2b_fop_args *args, struct fops_argv
     if (target) {
         push(&argv, "sh");
         push(&argv, "-c");
-        push(&argv, TELL);
+        push(&argv, tell_script);
         push(&argv, "sh");
         push(&argv, target);
     }

@@ -40,8 +40,8 @@ char *httpdate_format(time_t t, char buf[HTTPDATE_MAX])
     buf[0] = '\0';
     if (!gmtime_r(&t, &tm) || tm.tm_year < 1 - 1900 || tm.tm_year > 9999 - 1900)
         return buf;
-    snprintf(buf, HTTPDATE_MAX, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-             days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
-             tm.tm_hour, tm.tm_min, tm.tm_sec);
+    (void)snprintf(buf, HTTPDATE_MAX, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+                   days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
+                   tm.tm_hour, tm.tm_min, tm.tm_sec);
     return buf;
 }

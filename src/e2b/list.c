@@ -96,7 +96,7 @@ static int list_query(const struct list_op *op, bool is_v1, struct buf *query)
 
     if (r < 0 || is_v1)
         return r;
-    snprintf(limit, sizeof(limit), "%zu", left < PAGE ? left : (size_t)PAGE);
+    (void)snprintf(limit, sizeof(limit), "%zu", left < PAGE ? left : (size_t)PAGE);
     r = query_add(query, "limit", limit);
     if (r == 0)
         r = query_add(query, "state",
@@ -171,32 +171,37 @@ static void take_page(struct list_op *op)
     op->list.n = kept;
 }
 
+struct by_id {
+    const char *id;
+    size_t at;
+};
+
 static int id_cmp(const void *a, const void *b)
 {
-    const struct e2b_sandbox *const *x = a, *const *y = b;
-    int r = strcmp((*x)->id, (*y)->id);
+    const struct by_id *x = a, *y = b;
+    int r = strcmp(x->id, y->id);
 
-    return r ? r : (*x > *y) - (*x < *y);
+    return r ? r : (x->at > y->at) - (x->at < y->at);
 }
 
 /* A sandbox that restarts during the walk may be met twice: the first (newer) stays. */
 static void drop_duplicates(struct e2b_sandbox_list *list)
 {
-    autofree struct e2b_sandbox **by_id = xcalloc(list->n + 1, sizeof(*by_id));
+    autofree struct by_id *sorted = xcalloc(list->n + 1, sizeof(*sorted));
+    autofree bool *is_again = xcalloc(list->n + 1, sizeof(*is_again));
     size_t kept = 0;
 
     for (size_t i = 0; i < list->n; i++)
-        by_id[i] = &list->v[i];
-    qsort(by_id, list->n, sizeof(*by_id), id_cmp);
-    for (size_t i = 1, first = 0; i < list->n; i++) {
-        if (strcmp(by_id[first]->id, by_id[i]->id) == 0)
-            e2b_sandbox_clear(by_id[i]);
+        sorted[i] = (struct by_id){ .id = list->v[i].id, .at = i };
+    qsort(sorted, list->n, sizeof(*sorted), id_cmp);
+    for (size_t i = 1; i < list->n; i++)
+        is_again[sorted[i].at] = strcmp(sorted[i - 1].id, sorted[i].id) == 0;
+    for (size_t i = 0; i < list->n; i++) {
+        if (is_again[i])
+            e2b_sandbox_clear(&list->v[i]);
         else
-            first = i;
-    }
-    for (size_t i = 0; i < list->n; i++)
-        if (list->v[i].id)
             list->v[kept++] = list->v[i];
+    }
     list->n = kept;
 }
 

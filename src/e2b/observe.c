@@ -43,7 +43,7 @@ static int add_time(struct buf *query, const char *key, int64_t t)
 
     if (t <= 0)
         return 0;
-    snprintf(text, sizeof(text), "%" PRId64, t);
+    (void)snprintf(text, sizeof(text), "%" PRId64, t);
     return query_add(query, key, text);
 }
 

@@ -221,6 +221,16 @@ static json_t *start_body(const struct e2b_process_spec *spec)
     return root;
 }
 
+static int check_spec(const char *id, const struct e2b_process_spec *spec, struct e2b_err *err)
+{
+    if (!spec->argv || !spec->argv[0])
+        return e2b_fail(err, EINVAL, "sandbox %s: process: no program named", id);
+    /* Ten digits are what the header may have (envd.md 2.8). */
+    if (spec->timeout_ms < 0 || spec->timeout_ms > 9999999999)
+        return e2b_fail(err, EINVAL, "sandbox %s: process: impossible timeout", id);
+    return 0;
+}
+
 static struct e2b_call *start(struct e2b_client *client, const char *id,
                               const struct e2b_process_spec *spec, bool may_pause,
                               e2b_process_event_fn *on_event, e2b_process_fn *fn, void *arg)
@@ -231,11 +241,7 @@ static struct e2b_call *start(struct e2b_client *client, const char *id,
     op->fn = fn;
     op->arg = arg;
     op->on_event = on_event;
-    if (sandbox_id(id, &op->id, &err) == 0 && (!spec->argv || !spec->argv[0]))
-        e2b_fail(&err, EINVAL, "sandbox %s: process: no program named", op->id);
-    if (!err.errnum && (spec->timeout_ms < 0 || spec->timeout_ms > 9999999999))
-        e2b_fail(&err, EINVAL, "sandbox %s: process: impossible timeout", op->id);
-    if (err.errnum)
+    if (sandbox_id(id, &op->id, &err) < 0 || check_spec(op->id, spec, &err) < 0)
         return call_end_later(&op->cc.call, &err);
     connect_start(&op->cc,
                   &(struct connect_stream_spec){ .endpoint = EP_PROCESS_START,
@@ -310,7 +316,7 @@ static struct e2b_call *tell(struct e2b_client *client, const char *id, uint32_t
     if (more)
         json_object_update(body, more);
     json_decref(more);
-    snprintf(subject, sizeof(subject), "process %u", pid);
+    (void)snprintf(subject, sizeof(subject), "process %u", pid);
     connect_unary(
         &op->call,
         &(struct call_request){
@@ -392,8 +398,8 @@ static struct e2b_call *signal_by_kill(struct e2b_client *client, const char *id
 
     op->fn = fn;
     op->arg = arg;
-    snprintf(number, sizeof(number), "%d", signum);
-    snprintf(target, sizeof(target), "%u", pid);
+    (void)snprintf(number, sizeof(number), "%d", signum);
+    (void)snprintf(target, sizeof(target), "%u", pid);
     call_adopt(
         &op->call,
         helper_run(
