@@ -417,7 +417,7 @@ static void restore(const char *id)
     struct e2b_err err = { 0 };
     int r = -EINVAL;
 
-    snprintf(sb->id, sizeof(sb->id), "%s", id);
+    memcpy(sb->id, id, strlen(id) + 1); /* restore_all() knows that it fits */
     sb->root = xasprintf("%s/%s", roots_dir, id);
     if (keep_load(sb->root, sb, &is_paused, &is_secure, &has_traffic_token)) {
         sb->envd_token = is_secure ? make_token(id, "envd") : NULL;
