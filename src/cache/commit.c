@@ -231,6 +231,9 @@ static void create(struct commit *c)
 
 static void fill(struct commit *c)
 {
+    /* If this is torn, the file is no longer empty when the method is chosen again. */
+    if (c->file->attempted < c->size)
+        c->file->attempted = c->size;
     commit_upload(c, c->path, c->file->owner, 0, uploaded_target);
 }
 

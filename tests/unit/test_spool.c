@@ -782,6 +782,44 @@ TEST(what_is_written_during_a_fetch_wins)
     stop();
 }
 
+static void cut_under_upload(void)
+{
+    if (writes_left-- > 0)
+        CHECK_INT(spool_truncate(written_to, 1000, NULL), 0);
+}
+
+TEST(a_method_that_is_no_longer_right_leaves_nothing_behind)
+{
+    static const struct {
+        const char *old, *log;
+        bool is_append;
+    } cases[] = {
+        { "old", "post /TEMP 100000\npwrite /f 3+997\nunlink /TEMP\n", false },
+        { "old", "post /TEMP 100000\nappend /f 997\nunlink /TEMP\n", true },
+        { "", "post /f 100000\npost /TEMP 1000\nreplace /TEMP\n", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct spool_file *f;
+
+        CASE("case %zu", i);
+        start();
+        fake_put("/f", cases[i].old);
+        f = open_file("/f", 0644, false);
+        put_many(f, (off_t)strlen(cases[i].old), 'x', 100000, cases[i].is_append);
+        fake.during_upload = cut_under_upload;
+        written_to = f;
+        writes_left = 1;
+        CHECK_INT(commit(f).errnum, 0);
+        CHECK_STR(fake_take_log(), cases[i].log);
+        CHECK_INT(fake_find("/f")->data.len, 1000);
+        CHECK_INT(fake_count(), 1);
+        CHECK(!spool_is_dirty(f));
+        spool_close(f);
+        stop();
+    }
+}
+
 /* ---- somebody else ---- */
 
 TEST(a_foreign_append_is_kept_and_shown)
@@ -1102,6 +1140,45 @@ TEST(an_append_whose_answer_was_lost_is_not_done_twice)
     CHECK_STR(fake_get("/f"), "one two three");
     spool_close(f);
     stop();
+}
+
+TEST(what_a_failed_commit_did_all_the_same_is_cut_off_again)
+{
+    static const struct {
+        int64_t cut;
+        off_t then; /* write one byte there; -1: nothing */
+        const char *after;
+        size_t len;
+    } cases[] = {
+        { 4, -1, "oldx", 4 },
+        { 4, 4, "oldxN", 5 },
+        { 4, 8, "oldx\0\0\0\0N", 9 },
+        { 4, 20, "oldx\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0N", 21 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (int is_append = 0; is_append < 2; is_append++) {
+            struct spool_file *f;
+
+            CASE("case %zu, append %d", i, is_append);
+            start();
+            fake_put("/f", "old");
+            f = open_file("/f", 0, false);
+            put_many(f, 3, 'x', 10, is_append);
+            fake_fault(1, ECONNRESET, FAKE_AFTER);
+            CHECK_INT(commit(f).errnum, ECONNRESET);
+            CHECK_STR(fake_get("/f"), "oldxxxxxxxxxx");
+            CHECK_INT(spool_truncate(f, cases[i].cut, NULL), 0);
+            if (cases[i].then >= 0)
+                put(f, cases[i].then, "N");
+            CHECK_INT(commit(f).errnum, 0);
+            CHECK_INT(fake_find("/f")->data.len, cases[i].len);
+            CHECK_INT(memcmp(fake_get("/f"), cases[i].after, cases[i].len), 0);
+            CHECK_INT(spool_size(f), cases[i].len);
+            spool_close(f);
+            stop();
+        }
+    }
 }
 
 TEST(failures_stay_until_each_handle_saw_them)
