@@ -39,9 +39,11 @@ struct fs {
     struct inodes inodes;
     struct errlog errlog;
     struct fuse_io *io;
-    bool is_stopping; /* nothing more is told to the kernel on our own */
-    TAILQ_HEAD(, fsreq) requests; /* unanswered */
-    LIST_HEAD(, remote) created;  /* files that exist only here so far (remote.h) */
+    bool is_stopping;                      /* nothing more is told to the kernel on our own */
+    TAILQ_HEAD(, fsreq) requests;          /* unanswered */
+    struct fsreq_ended ended[FSREQ_ENDED]; /* a ring */
+    size_t n_ended;
+    LIST_HEAD(, remote) created; /* files that exist only here so far (remote.h) */
     struct fs_counters counters;
     struct timespec mounted_at;
     uid_t uid; /* who mounts */

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { CHECK_MS = 50 };
+enum { CHECK_MS = 50, AGAIN_MS = 100 };
 
 struct fsreq *fsreq_new(struct fs *fs, fuse_req_t fuse, const char *op, struct inode *inode,
                         const char *name)
@@ -59,18 +59,45 @@ static void fsreq_end(struct fsreq *req, int errnum)
     free(req);
 }
 
-static void check_caller(void *arg)
+static void end_wait(void *arg)
 {
     struct fsreq *req = arg;
 
+    if (!req->on_interrupt)
+        return;
+    req->fs->counters.cancels++;
+    req->on_interrupt(req->interrupt_arg);
+}
+
+static void check_caller(void *arg)
+{
+    struct fsreq *req = arg;
+    struct fs *fs = req->fs;
+
     if (!caller_wants_out(req->pid)) {
-        loop_timer_start(req->fs->loop, &req->check, CHECK_MS, check_caller, req);
+        loop_timer_start(fs->loop, &req->check, CHECK_MS, check_caller, req);
         return;
     }
-    if (req->on_interrupt) {
-        req->fs->counters.cancels++;
-        req->on_interrupt(req->interrupt_arg);
+    fs->ended[fs->n_ended++ % FSREQ_ENDED] = (struct fsreq_ended){
+        .pid = req->pid,
+        .op = req->op,
+        .nodeid = req->inode ? req->inode->nodeid : 0,
+        .until_ms = loop_now_ms(fs->loop) + AGAIN_MS,
+    };
+    end_wait(req);
+}
+
+/* Its thread was told to stop a moment ago, and asks again. */
+static bool has_just_ended(const struct fsreq *req)
+{
+    for (size_t k = 0; k < FSREQ_ENDED; k++) {
+        const struct fsreq_ended *e = &req->fs->ended[k];
+
+        if (e->pid && e->pid == req->pid && e->op == req->op && req->inode &&
+            e->nodeid == req->inode->nodeid && loop_now_ms(req->fs->loop) < e->until_ms)
+            return true;
     }
+    return false;
 }
 
 /* Called by libfuse under the request's lock: it may neither reply nor unregister. */
@@ -92,8 +119,11 @@ void fsreq_on_interrupt(struct fsreq *req, loop_fn *fn, void *arg)
 
     req->on_interrupt = fn;
     req->interrupt_arg = arg;
-    if (fn && is_first)
-        fuse_req_interrupt_func(req->fuse, interrupted, req);
+    if (!fn || !is_first)
+        return;
+    fuse_req_interrupt_func(req->fuse, interrupted, req);
+    if (has_just_ended(req))
+        loop_timer_start(req->fs->loop, &req->check, 0, end_wait, req);
 }
 
 /* What a user may want to read about in `error`: not the ordinary answers of a file system. */

@@ -11,6 +11,9 @@
  * is pending at the caller (caller.h).  Only then on_interrupt runs.  It must only ask for a
  * cancel; the completion replies (ECANCELED goes out as EINTR).
  *
+ * A program that handles Ctrl-C may ask the very same again without looking (bash's cd tries
+ * its directory twice): for AGAIN_MS after such an end that ends at once, too.
+ *
  * Threads:   loop only.
  * Ownership: whoever holds the pointer must reply; what fuse passed to the handler (names,
  *            data) is dead after the handler returned.
@@ -31,6 +34,16 @@
 struct fs;
 struct inode;
 struct handle;
+
+/* A wait that was ended by a signal of the user's, and until when asking again is answered so.
+ */
+struct fsreq_ended {
+    pid_t pid;
+    const char *op; /* static */
+    uint64_t nodeid;
+    int64_t until_ms;
+};
+enum { FSREQ_ENDED = 8 };
 
 struct fsreq {
     struct fs *fs; /* borrowed */
