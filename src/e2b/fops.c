@@ -98,7 +98,8 @@ struct e2b_call *e2b_file_op(struct e2b_client *client, const char *id, enum e2b
                                                        .subject = path,
                                                        .argv = (const char *const *)argv.v,
                                                        .user = args->user,
-                                                       .is_strict = row->is_strict },
+                                                       .is_strict = row->is_strict,
+                                                       .is_long = row->is_long },
                                      fop_done, op));
     fops_argv_clear(&argv);
     return &op->call;

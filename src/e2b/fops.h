@@ -26,6 +26,7 @@ struct fop_row {
     const char *name;
     enum fop_tells tells;
     bool is_strict;              /* see helper.h */
+    bool is_long;                /* copies or flushes as much data as a file may have */
     const char *argv[FOPS_ARGV]; /* literal words, or placeholders for one argument each */
 };
 

@@ -219,39 +219,39 @@ static const struct {
 /* A row reads best as written. */
 /* clang-format off */
 static const struct fop_row rows[] = {
-    [E2B_FOP_MKDIR] = { "mkdir", TELLS_NEW_PATH, false,
+    [E2B_FOP_MKDIR] = { "mkdir", TELLS_NEW_PATH, false, false,
         { "mkdir", "-m", "{mode}", "--", "{path}" } },
-    [E2B_FOP_UNLINK] = { "unlink", TELLS_NOTHING, false, { "unlink", "--", "{path}" } },
-    [E2B_FOP_RMDIR] = { "rmdir", TELLS_NOTHING, false, { "rmdir", "--", "{path}" } },
-    [E2B_FOP_CHMOD] = { "chmod", TELLS_PATH, false, { "chmod", "--", "{mode}", "{path}" } },
-    [E2B_FOP_CHOWN] = { "chown", TELLS_PATH, false,
+    [E2B_FOP_UNLINK] = { "unlink", TELLS_NOTHING, false, false, { "unlink", "--", "{path}" } },
+    [E2B_FOP_RMDIR] = { "rmdir", TELLS_NOTHING, false, false, { "rmdir", "--", "{path}" } },
+    [E2B_FOP_CHMOD] = { "chmod", TELLS_PATH, false, false, { "chmod", "--", "{mode}", "{path}" } },
+    [E2B_FOP_CHOWN] = { "chown", TELLS_PATH, false, false,
         { "chown", "-h", "--", "{owner}", "{path}" } },
-    [E2B_FOP_UTIMENS] = { "utimens", TELLS_PATH, false,
+    [E2B_FOP_UTIMENS] = { "utimens", TELLS_PATH, false, false,
         { "sh", "-c", utimens_script, "sh", "{atime}", "{mtime}", "{path}" } },
-    [E2B_FOP_TRUNCATE] = { "truncate", TELLS_PATH, false,
+    [E2B_FOP_TRUNCATE] = { "truncate", TELLS_PATH, false, false,
         { "dd", "if=/dev/null", "of={path}", "bs=1", "count=0", "oflag=seek_bytes",
           "seek={size}", "conv=nocreat", "status=none" } },
-    [E2B_FOP_SYMLINK] = { "symlink", TELLS_NEW_PATH, false,
+    [E2B_FOP_SYMLINK] = { "symlink", TELLS_NEW_PATH, false, false,
         { "ln", "-s", "-T", "--", "{text}", "{path}" } },
-    [E2B_FOP_LINK] = { "link", TELLS_NEW_TO, false,
+    [E2B_FOP_LINK] = { "link", TELLS_NEW_TO, false, false,
         { "ln", "-P", "-T", "--", "{path}", "{to}" } },
-    [E2B_FOP_CREATE] = { "create", TELLS_NEW_PATH, false,
+    [E2B_FOP_CREATE] = { "create", TELLS_NEW_PATH, false, false,
         { "sh", "-c", create_script, "sh", "{mode}", "{umask}", "{path}" } },
-    [E2B_FOP_REPLACE] = { "replace", TELLS_TO, false,
+    [E2B_FOP_REPLACE] = { "replace", TELLS_TO, false, true,
         { "sh", "-c", replace_script, "sh", "{path}", "{to}" } },
-    [E2B_FOP_APPEND] = { "append", TELLS_PATH, true,
+    [E2B_FOP_APPEND] = { "append", TELLS_PATH, true, false,
         { "sh", "-c", append_script, "sh", "{data}", "{path}" } },
-    [E2B_FOP_PWRITE] = { "write", TELLS_PATH, true,
+    [E2B_FOP_PWRITE] = { "write", TELLS_PATH, true, false,
         { "sh", "-c", pwrite_script, "sh", "{data}", "{path}", "{size}" } },
-    [E2B_FOP_SPLICE] = { "splice", TELLS_TO, false,
+    [E2B_FOP_SPLICE] = { "splice", TELLS_TO, false, true,
         { "sh", "-c", splice_script, "sh", "{path}", "{to}", "{size}" } },
-    [E2B_FOP_SYNC] = { "sync", TELLS_NOTHING, false, { "sync", "--", "{path}" } },
+    [E2B_FOP_SYNC] = { "sync", TELLS_NOTHING, false, true, { "sync", "--", "{path}" } },
 };
 /* clang-format on */
 
 /* SPLICE with size -1: no offset is asked for. */
 static const struct fop_row splice_end = {
-    "splice", TELLS_TO, false, { "sh", "-c", splice_end_script, "sh", "{path}", "{to}" }
+    "splice", TELLS_TO, false, true, { "sh", "-c", splice_end_script, "sh", "{path}", "{to}" }
 };
 
 /* The name that is left, or NULL. */

@@ -11,6 +11,8 @@
 
 enum {
     TIMEOUT_MS = 30 * 1000, /* design 11 */
+    /* Killing a copy half-way would harm: that the way there lives is seen by keepalives. */
+    LONG_TIMEOUT_MS = 600 * 1000,
     MAX_OUTPUT = 64 * 1024,
 };
 
@@ -109,7 +111,7 @@ struct e2b_call *helper_run(struct e2b_client *client, const struct helper *help
         .n_envs = ARRAY_LEN(envs),
         .cwd = "/",
         .user = helper->user,
-        .timeout_ms = TIMEOUT_MS,
+        .timeout_ms = helper->is_long ? LONG_TIMEOUT_MS : TIMEOUT_MS,
     };
     struct helper_op *op = call_new(client, sizeof(*op), helper_end);
 

@@ -4,7 +4,8 @@
  *
  * argv is fixed but for whole arguments: no path is ever part of a shell's text.  LC_ALL=C, so
  * that its errors can be read; a PATH without /usr/local, which templates make writable; "/" as
- * directory, since a home may be deleted; no input; 30 s.  Costs one request.
+ * directory, since a home may be deleted; no input; 30 s (is_long: 10 minutes).  Costs one
+ * request.
  *
  * Source of facts: envd.md 11 and 13.
  * Threads: the loop's.  Ownership: the result dies when the completion returns.
@@ -22,6 +23,7 @@ struct helper {
     const char *user;  /* NULL: the client's */
     size_t max_output; /* 0: 64 KiB */
     bool is_strict;    /* text on stderr is a failure even with exit status 0 */
+    bool is_long;      /* it copies data: as much as a file may have */
     bool is_lenient;   /* the completion wants the result of a failed run, too */
 };
 
