@@ -106,12 +106,18 @@ stop_server() {
 end_process() {
     local status=0
     if ! wait_until 20 process_gone "$1"; then
+        where_it_hangs "$1" >>"$T/hang.log" 2>&1
         kill -KILL "$1"
         FAILED+="$2 would not end. "
     fi
     wait "$1" || status=$?
     # 127: not our child (any more); 143: ended by the SIGTERM before it could handle it.
     case $status in 0 | 127 | 143) ;; *) FAILED+="$2 ended with status $status. " ;; esac
+}
+
+where_it_hangs() {
+    ! command -v gdb >/dev/null || gdb -p "$1" -batch -ex 'thread apply all backtrace 16' </dev/null |
+        grep -E '^(#|Thread)'
 }
 
 # api METHOD PATH [BODY]: the answer's body; fails on an HTTP error.
