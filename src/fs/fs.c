@@ -146,8 +146,11 @@ void fs_shutdown(struct fs *fs)
     struct mount *m = mount_of(fs);
 
     log_info("fs", "unmounting");
-    if (fs->io)
-        fuse_io_detach(fs->io);
+    if (!fs->io) { /* the first list is under way still */
+        m->has_ended = true;
+        return;
+    }
+    fuse_io_detach(fs->io);
     loop_timer_start(fs->loop, &m->linger, LINGER_MS, linger_over, m);
 }
 
@@ -220,8 +223,10 @@ static int first_list(struct mount *m, struct e2b_err *err)
 {
     m->list_result = 1;
     fleet_want(m->fs.fleet, listed, m);
-    while (m->list_result == 1)
+    while (m->list_result == 1 && !m->has_ended)
         loop_turn(m->fs.loop, -1);
+    if (m->has_ended)
+        return e2b_fail(err, ECANCELED, "interrupted");
     if (m->list_result < 0)
         *err = m->list_err;
     return m->list_result;
@@ -354,6 +359,8 @@ static void fs_stop(struct mount *m)
                         m->drained_left);
     }
     fs->is_stopping = true;
+    if (io)
+        fuse_io_quiesce(io);
     workers_free(fs->notifier);
     cancel_requests(fs);
     spool_stop(fs->spool);

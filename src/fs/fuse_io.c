@@ -206,12 +206,36 @@ fail:
     return r;
 }
 
+void fuse_io_quiesce(struct fuse_io *io)
+{
+    loop_fd_remove(io->fs->loop, &io->watch);
+}
+
+/*
+ * After a lazy unmount the connection lives on while files are in use, and libfuse would
+ * unmount whatever is at the mountpoint now.  It doesn't if its descriptor polls as broken;
+ * putting the end of a dead pipe in its place also ends the connection, so that those files get
+ * ENOTCONN.
+ */
+static void abandon(struct fuse_io *io)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return;
+    close(fds[0]);
+    dup3(fds[1], fuse_session_fd(io->session), O_CLOEXEC);
+    close(fds[1]);
+}
+
 void fuse_io_close(struct fuse_io *io)
 {
     if (!io)
         return;
-    loop_fd_remove(io->fs->loop, &io->watch);
+    fuse_io_quiesce(io);
     if (io->session) {
+        if (io->is_detaching && !io->has_ended)
+            abandon(io);
         fuse_session_unmount(io->session); /* does nothing if that has happened */
         fuse_session_destroy(io->session);
     }

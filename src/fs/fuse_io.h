@@ -20,6 +20,8 @@ struct fuse_io;
  * sentence in err. */
 int fuse_io_open(struct fs *fs, struct fuse_io **out, loop_fn *on_ready, loop_fn *on_end,
                  void *arg, struct e2b_err *err);
+/* Takes no more requests. */
+void fuse_io_quiesce(struct fuse_io *io);
 void fuse_io_close(struct fuse_io *io);
 
 /* From the init operation: what we want of the kernel. */
