@@ -176,7 +176,7 @@ int agent_main(void)
     prctl(PR_SET_NAME, "envd");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     umask(022);
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);

@@ -43,12 +43,12 @@ struct names *names_new(void)
     while (f && fgetpwent_r(f, &pw, line, sizeof(line), &pw_hit) == 0)
         names_add(n, pw.pw_uid, false, pw.pw_name);
     if (f)
-        fclose(f);
+        (void)fclose(f);
     f = fopen("/etc/group", "re");
     while (f && fgetgrent_r(f, &gr, line, sizeof(line), &gr_hit) == 0)
         names_add(n, gr.gr_gid, true, gr.gr_name);
     if (f)
-        fclose(f);
+        (void)fclose(f);
     return n;
 }
 

@@ -69,7 +69,7 @@ static void add_process(const char *pid, long long *ticks, long long *pages)
         *ticks += (long long)(utime + stime) + cutime + cstime;
         *pages += rss;
     }
-    fclose(f);
+    (void)fclose(f);
 }
 
 /* -> CPU time in ms of everything that runs or ran here, resident bytes */

@@ -77,7 +77,7 @@ static void find_groups(struct spawn *s)
             if (strcmp(*m, s->account.name) == 0 && s->group_count < GROUPS_MAX)
                 s->groups[s->group_count++] = gr.gr_gid;
     if (f)
-        fclose(f);
+        (void)fclose(f);
 }
 
 static bool has_nul(struct msg *in, char **out)
@@ -184,7 +184,7 @@ static void child_run(const struct spawn *s, const int std[3], int report)
         close(fd);
     }
     for (int sig = 1; sig < NSIG; sig++)
-        signal(sig, SIG_DFL);
+        (void)signal(sig, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     umask(022);

@@ -28,7 +28,7 @@ bool account_find(const char *name, struct account *out)
                                  .gid = pw.pw_gid };
         found = true;
     }
-    fclose(f);
+    (void)fclose(f);
     return found;
 }
 

@@ -29,7 +29,7 @@ static char *signature(const char *raw)
 
     sha256_hex(raw, strlen(raw), hex);
     for (int i = 0; i < 32; i++) {
-        sscanf(hex + 2 * i, "%2x", &byte);
+        (void)sscanf(hex + 2 * i, "%2x", &byte);
         sum[i] = (unsigned char)byte;
     }
     base64_encode(sum, sizeof(sum), &text);

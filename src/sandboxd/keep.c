@@ -123,9 +123,10 @@ bool keep_load(const char *root, struct sandbox *sb, bool *is_paused, bool *is_s
     sb->network = take(o, "network");
     sb->volume_mounts = take(o, "volumeMounts");
     /* A run of its own starts here, unless it is paused: then both times stay. */
-    sb->started_at = *is_paused ? (struct timespec){ .tv_sec = started } : now;
-    sb->end_at = now;
-    if (!*is_paused)
+    sb->started_at = sb->end_at = now;
+    if (*is_paused)
+        sb->started_at = (struct timespec){ .tv_sec = started };
+    else
         sb->end_at.tv_sec += left;
     return true;
 }

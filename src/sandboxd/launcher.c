@@ -34,8 +34,8 @@ static void child(const struct launch *l, int report)
     dup2(l->fd_stderr, STDERR_FILENO);
     dup2(agent, AGENT_SOCKET);
     dup2(info, 4);
-    signal(SIGPIPE, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(l->argv[0], (char *const *)l->argv);

@@ -35,7 +35,7 @@ static void make_id(char out[24])
     random_hex(hex, 40);
     out[0] = 'i';
     for (int i = 0; i < 20; i++) {
-        sscanf(hex + 4 * i, "%4x", &pair);
+        (void)sscanf(hex + 4 * i, "%4x", &pair);
         out[1 + i] = alphabet[pair % 36];
     }
     out[21] = '\0';

@@ -130,6 +130,6 @@ char *http_date_format(int64_t seconds, char out[HTTP_DATE_MAX])
     struct tm tm;
 
     gmtime_r(&t, &tm);
-    strftime(out, HTTP_DATE_MAX, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    (void)strftime(out, HTTP_DATE_MAX, "%a, %d %b %Y %H:%M:%S GMT", &tm);
     return out;
 }
