@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-/* How long a rendering is served, where making one could cost a request or much work. */
-enum { METRICS_MS = 5000, INDEX_MS = 2000 };
-
 const struct node_entry tree_sandbox[] = {
     { .name = "info.json",
       .type = &node_snapshot,
@@ -15,16 +12,11 @@ const struct node_entry tree_sandbox[] = {
       .fill = vfile_info_fill,
       .mtime = vfile_info_mtime },
     { .name = "state", .type = &node_snapshot, .mode = 0444, .fill = vfile_state_fill },
-    { .name = "metrics",
-      .type = &node_snapshot,
-      .mode = 0444,
-      .fill = vfile_metrics_fill,
-      .age_ms = METRICS_MS },
+    { .name = "metrics", .type = &node_snapshot, .mode = 0444, .fill = vfile_metrics_fill },
     { .name = "metrics.json",
       .type = &node_snapshot,
       .mode = 0444,
-      .fill = vfile_metrics_json_fill,
-      .age_ms = METRICS_MS },
+      .fill = vfile_metrics_json_fill },
     { .name = "ctl", .type = &node_control, .mode = 0600, .fill = vfile_ctl_fill },
     { .name = "error", .type = &node_snapshot, .mode = 0444, .fill = vfile_error_fill },
     { .name = "fs", .type = &node_remote_dir, .mode = 0755 },
@@ -39,11 +31,7 @@ static const struct node_entry tree_e2b[] = {
     { .name = "status", .type = &node_snapshot, .mode = 0444, .fill = vfile_status_fill },
     { .name = "stats", .type = &node_snapshot, .mode = 0444, .fill = vfile_stats_fill },
     { .name = "error", .type = &node_snapshot, .mode = 0444, .fill = vfile_error_fill },
-    { .name = "index",
-      .type = &node_snapshot,
-      .mode = 0444,
-      .fill = vfile_index_fill,
-      .age_ms = INDEX_MS },
+    { .name = "index", .type = &node_snapshot, .mode = 0444, .fill = vfile_index_fill },
     { .name = "pending", .type = &node_pending, .mode = 0700 },
     { .name = NULL },
 };
