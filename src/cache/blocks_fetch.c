@@ -81,13 +81,14 @@ static size_t streams_max(const struct blocks *blocks)
     return most < STREAMS_MAX ? most : STREAMS_MAX;
 }
 
-/* The largest window of each stream, so that all together take half of the memory. */
+/* The largest window of each stream, so that all together take half of the memory; with
+ * streams_max at least two blocks. */
 static int64_t window_limit(const struct blocks *blocks)
 {
     size_t n = blocks->n_streams ? blocks->n_streams : 1;
     size_t share = blocks->store.max / 2 / n / BLOCK_SIZE * BLOCK_SIZE;
 
-    return share < BLOCK_SIZE ? BLOCK_SIZE : share > WINDOW_MAX ? WINDOW_MAX : (int64_t)share;
+    return share < WINDOW_MAX ? (int64_t)share : WINDOW_MAX;
 }
 
 bool fetch_give_up_one(struct blocks *blocks, const struct blocks_file *file)
@@ -174,10 +175,11 @@ static int on_bytes(void *arg, struct download *d, int64_t off, const char *data
         if (is_full && d->may_pause && d->holders == 0)
             return E2B_READ_PAUSE;
         n = n < len ? n : len;
-        /* After a pause the same bytes come again: only what continues the block is new. */
-        if (b && at <= b->filled && b->filled < at + n) {
-            memcpy(b->data + b->filled, data + (b->filled - at), at + n - b->filled);
-            b->filled = at + n;
+        if (b) {
+            /* A pause comes only where a block begins, so what came before it was whole. */
+            assert(b->filled == at);
+            memcpy(b->data + at, data, n);
+            b->filled += n;
             /* Bounded requests are short: their version is checked before anybody reads. */
             if (b->filled == b->len && d->is_stream)
                 blocks_ready(file, b);
