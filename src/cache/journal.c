@@ -107,8 +107,10 @@ void journal_close(struct journal *j)
 {
     if (!j)
         return;
+    journal_tidy(j);
     close(j->dirfd);
     free(j->dir);
+    free(j->checked);
     free(j);
 }
 
@@ -126,15 +128,22 @@ uint64_t journal_free_bytes(const struct journal *j)
 
 /* ---- one entry ---- */
 
-static int make_sandbox_dir(struct journal *j, const char *sandbox)
+/* Makes it, if `again` or if it wasn't the last one used, and sees that it is no link. */
+static int make_sandbox_dir(struct journal *j, const char *sandbox, bool again)
 {
     struct stat st;
 
+    if (!again && j->checked && strcmp(j->checked, sandbox) == 0)
+        return 0;
     if (mkdirat(j->dirfd, sandbox, 0700) < 0 && errno != EEXIST)
         return -errno;
     if (fstatat(j->dirfd, sandbox, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? 0 : -ENOTDIR;
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+        return -ENOTDIR;
+    free(j->checked);
+    j->checked = xstrdup(sandbox);
+    return 0;
 }
 
 /*
@@ -171,7 +180,7 @@ int journal_add(struct journal *j, const char *sandbox, struct journal_entry *ou
     if (!journal_sandbox_ok(sandbox))
         return e2b_fail(err, EINVAL, "not a sandbox ID");
     for (int i = 0; i < ADD_TRIES && r == -EAGAIN; i++) {
-        r = make_sandbox_dir(j, sandbox);
+        r = make_sandbox_dir(j, sandbox, i > 0);
         if (r < 0)
             break;
         journal_name(name, sandbox, j->next_seq++, ".data");
@@ -199,17 +208,28 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-/* Through a temporary name: whoever reads sees the old text or the new one. */
-static int replace_file(int dirfd, const char *name, const char *temp, const struct buf *text)
+static int write_file(int dirfd, const char *name, int flags, const struct buf *text)
 {
-    int r,
-        fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r, fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
 
     if (fd < 0)
         return -errno;
     r = write_all(fd, text->data, text->len);
     if (close(fd) < 0 && r == 0)
         r = -errno;
+    if (r < 0)
+        unlinkat(dirfd, name, 0);
+    return r;
+}
+
+/* Whoever reads it sees the old text or the new one. */
+static int replace_file(int dirfd, const char *name, const char *temp, const struct buf *text)
+{
+    int r = write_file(dirfd, name, O_EXCL, text); /* mostly there is no old one */
+
+    if (r != -EEXIST)
+        return r;
+    r = write_file(dirfd, temp, O_TRUNC, text);
     if (r == 0 && renameat(dirfd, temp, dirfd, name) < 0)
         r = -errno;
     if (r < 0)
@@ -267,7 +287,6 @@ void journal_remove(struct journal *j, struct journal_entry *e)
     journal_name(name, e->sandbox, e->seq, ".data");
     if (unlinkat(j->dirfd, name, 0) < 0 && errno != ENOENT)
         log_warning("spool", "removing %s/%s: %s", j->dir, name, strerror(errno));
-    unlinkat(j->dirfd, e->sandbox, AT_REMOVEDIR); /* if it was the last one */
     journal_entry_clear(e);
 }
 

@@ -178,23 +178,43 @@ static void adopt_sandbox(struct adoption *a)
     closedir(dir);
 }
 
-void journal_adopt(struct journal *j, journal_adopt_fn *fn, void *arg)
+static DIR *open_spool(struct journal *j)
 {
     int fd = openat(j->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir)
+        return dir;
+    log_warning("spool", "reading %s: %s", j->dir, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+void journal_adopt(struct journal *j, journal_adopt_fn *fn, void *arg)
+{
+    DIR *dir = open_spool(j);
     struct dirent *d;
 
-    if (!dir) {
-        log_warning("spool", "reading %s: %s", j->dir, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    while ((d = readdir(dir)) != NULL) {
+    while (dir && (d = readdir(dir)) != NULL) {
         struct adoption a = { .journal = j, .sandbox = d->d_name, .fn = fn, .arg = arg };
 
         if (journal_sandbox_ok(d->d_name))
             adopt_sandbox(&a);
     }
-    closedir(dir);
+    if (dir)
+        closedir(dir);
+}
+
+void journal_tidy(struct journal *j)
+{
+    DIR *dir = open_spool(j);
+    struct dirent *d;
+
+    /* Another daemon that was about to use one of them makes it anew. */
+    while (dir && (d = readdir(dir)) != NULL)
+        if (journal_sandbox_ok(d->d_name))
+            unlinkat(j->dirfd, d->d_name, AT_REMOVEDIR);
+    if (dir)
+        closedir(dir);
 }

@@ -13,7 +13,11 @@ struct journal {
     struct workers *workers; /* borrowed; may be NULL */
     uint64_t next_seq;       /* the next .data; taken ones are skipped */
     uint64_t last_number;    /* the highest pending number seen */
+    char *checked;           /* owned: the last sandbox whose directory was found to be ours */
 };
+
+/* Removes the directories of sandboxes that have no entry any more. */
+void journal_tidy(struct journal *j);
 
 /* True for what may be the name of a directory: letters, digits, '-' and '_', at most 64. */
 bool journal_sandbox_ok(const char *sandbox);

@@ -205,7 +205,9 @@ TEST(a_new_file_is_one_post)
     CHECK_STR(fake_take_log(), "");
     spool_close(f);
     CHECK_INT(count_files(".data"), 0);
+    spool_free(t.spool);
     CHECK_INT(count_files("sbx"), 0);
+    open_spool(0);
     stop();
 }
 
