@@ -57,7 +57,8 @@ typedef void e2b_entry_fn(void *arg, const struct e2b_entry *entry, const struct
 typedef void e2b_entry_list_fn(void *arg, const struct e2b_entry_list *list,
                                const struct e2b_err *err);
 
-/* lstat of one path: Filesystem.Stat. */
+/* lstat of one path: Filesystem.Stat.  The entry's name is the path's last component ("/" for
+ * the root), whatever the sandbox says. */
 struct e2b_call *e2b_file_stat(struct e2b_client *client, const char *id, const char *path,
                                e2b_entry_fn *fn, void *arg);
 void e2b_entry_keep(void *arg, const struct e2b_entry *entry, const struct e2b_err *err);
@@ -105,7 +106,7 @@ void e2b_file_read_resume(struct e2b_call *call);
  * POST /files: creates or overwrites `path` with `len` bytes of `fd` from `off` (pread;
  * borrowed until the completion).  The server truncates first: if this fails, old content is
  * gone and a part may be there; replace existing files through a temporary sibling and
- * e2b_file_replace. New files get 0644 and belong to `owner` (NULL: the client's user).
+ * E2B_FOP_REPLACE. New files get 0644 and belong to `owner` (NULL: the client's user).
  */
 struct e2b_write {
     const char *path;
@@ -162,7 +163,9 @@ struct e2b_fop_args {
 /*
  * The completion gets the rich lstat of the name that the operation leaves (`to` for LINK,
  * REPLACE and SPLICE, else `path`), printed by the same helper, so that no second request is
- * needed; NULL after UNLINK, RMDIR and SYNC.
+ * needed; NULL after UNLINK, RMDIR and SYNC, and after operations on an existing name (CHMOD to
+ * TRUNCATE, REPLACE, APPEND, PWRITE, SPLICE) if the sandbox can't tell: they are done all the
+ * same.
  */
 struct e2b_call *e2b_file_op(struct e2b_client *client, const char *id, enum e2b_fop op,
                              const struct e2b_fop_args *args, e2b_entry_fn *fn, void *arg);

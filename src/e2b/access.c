@@ -63,12 +63,22 @@ static bool is_fresh(const struct e2b_client *client, const struct access *a, in
     return a->has_detail;
 }
 
-static int judge(const struct access *a, struct e2b_err *err)
+/* Whether a request sent now might arrive after its end. */
+static bool is_ending(const struct e2b_client *client, const struct access *a)
+{
+    double left = a->end_at - client_server_now(client);
+
+    return a->end_at > 0 && left * 1000 < ACCESS_MARGIN_MS;
+}
+
+static int judge(const struct e2b_client *client, const struct access *a, struct e2b_err *err)
 {
     if (a->is_gone)
         return e2b_fail(err, ESTALE, "the sandbox is gone");
     switch (a->state) {
     case E2B_STATE_RUNNING:
+        if (a->wakes_up && is_ending(client, a))
+            return e2b_fail(err, EHOSTDOWN, "the sandbox is about to be paused");
         return 1;
     case E2B_STATE_PAUSED:
         return e2b_fail(err, EHOSTDOWN, "the sandbox is paused");
@@ -106,7 +116,7 @@ static void answer_waiters(struct e2b_client *client, struct access *a, int64_t 
         if (get_err)
             err = *get_err;
         else
-            judge(a, &err);
+            judge(client, a, &err);
         w->fn(w->arg, err.errnum ? &err : NULL);
     }
 }
@@ -152,7 +162,7 @@ int access_want(struct e2b_client *client, const char *id, int64_t since_ms,
 
     assert(!w->access);
     if (is_fresh(client, a, since_ms)) {
-        int r = judge(a, err);
+        int r = judge(client, a, err);
 
         if (r > 0 && loop_now_ms(client->loop) - a->checked_ms > ACCESS_REFRESH_MS)
             start_get(client, a);
@@ -205,7 +215,7 @@ void access_learn(struct e2b_client *client, const struct e2b_sandbox *s,
         a->end_at = (double)s->end_at.tv_sec + (double)s->end_at.tv_nsec / 1e9;
         replace(&a->envd_version, s->envd_version);
         if (s->is_detail)
-            a->auto_resume = s->auto_resume;
+            a->wakes_up = s->auto_resume && s->pauses_on_timeout;
     }
     if (secret)
         learn_secret(a, secret);

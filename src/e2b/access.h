@@ -12,6 +12,8 @@
  *   end_at passed since      reads the sandbox first
  *   1 to 2 s old             goes on, and reads in the background: a busy stream never waits
  *   paused                   EHOSTDOWN       (no request)
+ *   about to be paused, and
+ *   traffic would wake it    EHOSTDOWN       (no request)
  *   gone                     ESTALE          (no request)
  *   another state            EBUSY           (no request)
  *
@@ -39,6 +41,9 @@ enum {
     ACCESS_MAX_AGE_MS = 2000,
     ACCESS_REFRESH_MS = 1000,
     ACCESS_FORGET_MS = 600 * 1000,
+    /* How long before its end a sandbox that wakes by itself is left alone: a request on its
+     * way, and what our clock may be wrong by. */
+    ACCESS_MARGIN_MS = 1500,
 };
 
 typedef void access_fn(void *arg, const struct e2b_err *err);
@@ -57,14 +62,14 @@ struct access {
     char *id;
     enum e2b_state state;
     bool is_gone;
-    bool is_known;      /* any answer spoke of it */
-    bool has_detail;    /* a GET, or the answer to create, did: the token is known */
-    int64_t checked_ms; /* loop time at which the newest answer's request was sent */
-    char *token;        /* NULL: not secured */
-    char *domain;       /* NULL: the configured one */
-    char *envd_version; /* "" if unknown */
-    double end_at;      /* unix seconds; 0: unknown */
-    bool auto_resume;
+    bool is_known;        /* any answer spoke of it */
+    bool has_detail;      /* a GET, or the answer to create, did: the token is known */
+    int64_t checked_ms;   /* loop time at which the newest answer's request was sent */
+    char *token;          /* NULL: not secured */
+    char *domain;         /* NULL: the configured one */
+    char *envd_version;   /* "" if unknown */
+    double end_at;        /* unix seconds; 0: unknown */
+    bool wakes_up;        /* paused at its end, and resumed by any request */
     struct e2b_call *get; /* GET in flight, or NULL */
     int64_t get_started_ms;
     struct access_waiters waiters;

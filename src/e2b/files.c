@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     /* An answer without ranges begins at 0: so much is thrown away to get to `off`. */
@@ -98,6 +99,7 @@ static int read_head(void *arg, const struct http_head *head)
 {
     struct read_op *op = arg;
     const char *date = http_header(head, "Last-Modified");
+    const char *coding = http_header(head, "Content-Encoding");
 
     if (head->status >= 400)
         return 0; /* its text is collected */
@@ -108,6 +110,9 @@ static int read_head(void *arg, const struct http_head *head)
         return head_wrong(op, ESTALE, "the file has changed");
     op->given = 0;
     op->skip = 0;
+    /* Never asked for: its bytes would not be the file's. */
+    if (coding && strcasecmp(coding, "identity") != 0)
+        return head_wrong(op, EPROTO, "an encoded answer that was not asked for");
     if (head->status == 206)
         return head_partial(op, head);
     if (head->status == 200)

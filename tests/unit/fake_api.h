@@ -41,6 +41,7 @@ static struct {
     const char *state; /* of FAKE_ID; NULL: there is none */
     const char *token; /* NULL: not secured */
     double ends_in;    /* seconds; 0: an hour */
+    bool wakes;        /* by any request, once it is paused at its end */
     bool hold_gets;    /* GET /sandboxes/{id} waits */
     int gets, lists, data;
     struct fake_answer script[FAKE_SCRIPT]; /* answers to data-plane requests, in order */
@@ -95,15 +96,18 @@ static inline void fake_time(double in, char *out, size_t size)
 static inline void fake_object(char *out, size_t size, bool is_detail)
 {
     char end[64], token[128] = "";
+    const char *lifecycle = "";
 
     fake_time(fake.ends_in > 0 ? fake.ends_in : 3600, end, sizeof(end));
     if (is_detail && fake.token)
         (void)snprintf(token, sizeof(token), ",\"envdAccessToken\":\"%s\"", fake.token);
+    if (is_detail && fake.wakes)
+        lifecycle = ",\"lifecycle\":{\"autoResume\":true,\"onTimeout\":\"pause\"}";
     (void)snprintf(out, size,
                    "{\"sandboxID\":\"" FAKE_ID "\",\"templateID\":\"base\",\"clientID\":\"x\","
                    "\"startedAt\":\"2026-01-01T00:00:00Z\",\"endAt\":\"%s\",\"state\":\"%s\","
-                   "\"envdVersion\":\"0.6.13\",\"metadata\":{}%s}",
-                   end, fake.state, token);
+                   "\"envdVersion\":\"0.6.13\",\"metadata\":{}%s%s}",
+                   end, fake.state, token, lifecycle);
 }
 
 static inline bool fake_get(struct conn *c)
@@ -181,6 +185,7 @@ static inline void fake_up(void)
     fake.state = "running";
     fake.token = FAKE_TOKEN;
     fake.ends_in = 0;
+    fake.wakes = false;
     fake.hold_gets = false;
     fake.gets = fake.lists = fake.data = 0;
     fake.n_script = fake.at_script = fake.n_control = fake.at_control = fake.n_heads = 0;

@@ -227,6 +227,23 @@ TEST(nothing_is_touched_after_its_end_until_somebody_says_that_it_runs)
     fake_down();
 }
 
+/* A request that arrives just after the end would wake it, for five minutes at least. */
+TEST(what_traffic_would_wake_is_left_alone_shortly_before_its_end)
+{
+    fake_up();
+    FAKE_SET(wakes, true);
+    FAKE_SET(ends_in, 1.2);
+    CHECK_INT(fake_stat(), -EHOSTDOWN);
+    CHECK_CONTAINS(fake.err.msg, "about to be paused");
+    CHECK_INT(fake_count(&fake.data), 0);
+    fake_down();
+    fake_up();
+    FAKE_SET(wakes, true);
+    FAKE_SET(ends_in, 60);
+    CHECK_INT(fake_stat(), 0);
+    fake_down();
+}
+
 TEST(a_stalled_control_plane_costs_one_deadline)
 {
     int64_t start = test_now_ms();

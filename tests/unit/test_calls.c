@@ -359,6 +359,7 @@ TEST(only_the_range_that_was_asked_for_is_taken)
           "",
           10 },
         { 50, 3, { 416, NULL, "invalid range", 0, 0, false }, 0, "", -1 },
+        { 0, 3, { 200, "Content-Encoding: gzip\r\n", "abc", 0, 0, false }, EPROTO, "", 0 },
         /* no file */
         { 0, 3, { 204, NULL, "", 0, 0, false }, EPROTO, "", 0 },
         { 0, 3, { 404, NULL, "404 page not found", 0, 0, false }, EIO, "", 0 },
