@@ -146,6 +146,8 @@ enum e2b_fop {
     E2B_FOP_SPLICE,   /* path is a temporary, written into `to` at offset size, then removed;
                        * size -1: appended */
     E2B_FOP_SYNC,     /* path */
+    E2B_FOP_RENAME,   /* path, to: never replaces anything (EEXIST).  EPERM or EOPNOTSUPP: not
+                       * possible on that file system */
 };
 enum { E2B_FOP_DATA_MAX = 64 * 1024 };
 struct e2b_fop_args {
@@ -162,10 +164,10 @@ struct e2b_fop_args {
 };
 /*
  * The completion gets the rich lstat of the name that the operation leaves (`to` for LINK,
- * REPLACE and SPLICE, else `path`), printed by the same helper, so that no second request is
- * needed; NULL after UNLINK, RMDIR and SYNC, and after operations on an existing name (CHMOD to
- * TRUNCATE, REPLACE, APPEND, PWRITE, SPLICE) if the sandbox can't tell: they are done all the
- * same.
+ * REPLACE, SPLICE and RENAME, else `path`), printed by the same helper, so that no second
+ * request is needed; NULL after UNLINK, RMDIR and SYNC, and after operations on an existing
+ * name (CHMOD to TRUNCATE, REPLACE, APPEND, PWRITE, SPLICE, RENAME) if the sandbox can't tell:
+ * they are done all the same.
  */
 struct e2b_call *e2b_file_op(struct e2b_client *client, const char *id, enum e2b_fop op,
                              const struct e2b_fop_args *args, e2b_entry_fn *fn, void *arg);

@@ -77,6 +77,19 @@ static const char splice_end_script[] =
     "dd if=\"$1\" of=\"$2\" bs=1048576 oflag=append "
     "conv=notrunc,nocreat status=none; r=$?; unlink \"$1\" 2>/dev/null; exit $r";
 
+/*
+ * $1 the old name, $2 the new one.  link and mkdir are what refuses an existing name; a rename
+ * of a directory over an empty one is atomic, and so is all but the short time in which a file
+ * has both names.  mv would copy between file systems; rename(2) doesn't.
+ */
+static const char rename_script[] =
+    "if [ -d \"$1\" ] && [ ! -L \"$1\" ]; then mkdir -- \"$2\" || exit; "
+    "if [ \"$(stat -c %d -- \"$1\")\" = \"$(stat -c %d -- \"$2\")\" ]; "
+    "then mv -f -T -- \"$1\" \"$2\" && exit; "
+    "else echo \"$2: Invalid cross-device link\" >&2; fi; rmdir -- \"$2\"; exit 1; fi; "
+    "ln -P -T -- \"$1\" \"$2\" || exit; "
+    "unlink -- \"$1\" && exit; unlink -- \"$2\"; exit 1";
+
 /* ---- placeholders ---- */
 
 typedef int word_fn(const struct e2b_fop_args *args, char **out, struct e2b_err *err);
@@ -246,6 +259,8 @@ static const struct fop_row rows[] = {
     [E2B_FOP_SPLICE] = { "splice", TELLS_TO, false, true,
         { "sh", "-c", splice_script, "sh", "{path}", "{to}", "{size}" } },
     [E2B_FOP_SYNC] = { "sync", TELLS_NOTHING, false, true, { "sync", "--", "{path}" } },
+    [E2B_FOP_RENAME] = { "rename", TELLS_TO, false, false,
+        { "sh", "-c", rename_script, "sh", "{path}", "{to}" } },
 };
 /* clang-format on */
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 bool is_our_temporary(const char *name)
@@ -32,6 +33,7 @@ struct change {
     char *text;           /* symlink: owned */
     mode_t mode;
     enum e2b_fop fop;
+    bool is_exclusive; /* rename: RENAME_NOREPLACE */
     struct fuse_file_info fi;
     struct e2b_call *call;
     struct remote_commit *commit;
@@ -365,12 +367,32 @@ void change_rmdir(struct fsreq *req, struct inode *dir, const char *name)
 
 /* --- rename ------------------------------------------------------------------------------ */
 
+static void renamed_exclusively(void *arg, const struct e2b_entry *entry,
+                                const struct e2b_err *err)
+{
+    struct change *c = arg;
+
+    /* What a kernel says where there is no exclusive rename: callers have a fallback. */
+    if (err && (err->errnum == EPERM || err->errnum == EOPNOTSUPP || err->errnum == EMLINK)) {
+        fsreq_reply_errno(c->req, EINVAL);
+        change_free(c);
+        return;
+    }
+    change_done(c, entry, err);
+}
+
+/* Both ways work as root (Move always does): that the user may was decided here. */
 static void start_move(struct change *c)
 {
     autofree char *from = remote_child_path(c->dir, c->name);
     autofree char *to = remote_child_path(c->to_dir, c->to_name);
+    struct e2b_fop_args args = { .path = from, .to = to, .user = "root" };
 
-    c->call = e2b_file_move(c->req->fs->client, c->dir->sandbox, from, to, change_moved, c);
+    if (c->is_exclusive)
+        c->call = e2b_file_op(c->req->fs->client, c->dir->sandbox, E2B_FOP_RENAME, &args,
+                              renamed_exclusively, c);
+    else
+        c->call = e2b_file_move(c->req->fs->client, c->dir->sandbox, from, to, change_moved, c);
     fsreq_on_interrupt(c->req, change_interrupted, c);
 }
 
@@ -394,7 +416,6 @@ static void apply_renamed(struct change *c, const struct e2b_entry *entry)
     struct inode *replaced = inode_child(c->to_dir, c->to_name);
     struct e2b_entry moved = { 0 };
 
-    (void)entry;
     if (replaced == c->target)
         replaced = NULL; /* two names of one node: nothing to move */
     c->to_dir->remote->known_until_ms = 0;
@@ -404,6 +425,8 @@ static void apply_renamed(struct change *c, const struct e2b_entry *entry)
 
         dirs_drop(c->dir->fs->dirs, c->dir->sandbox, from, c->name);
         inode_move(c->target, c->to_dir, c->to_name);
+        if (entry && ((entry->mode ^ c->target->remote->entry.mode) & S_IFMT) == 0)
+            remote_update(c->target, entry, REMOTE_TTL_MS, false);
         moved = c->target->remote->entry; /* borrowed strings */
         moved.name = c->to_name;
         if (c->target->remote->known_until_ms <= loop_now_ms(c->dir->fs->loop))
@@ -428,7 +451,7 @@ void change_rename(struct fsreq *req, struct inode *dir, const char *name, struc
         fsreq_reply_errno(req, to_dir->remote ? EXDEV : EPERM);
         return;
     }
-    if (flags) { /* RENAME_NOREPLACE, RENAME_EXCHANGE: callers have a fallback */
+    if (flags & ~(unsigned)RENAME_NOREPLACE) { /* RENAME_EXCHANGE: callers have a fallback */
         fsreq_reply_errno(req, EINVAL);
         return;
     }
@@ -438,6 +461,7 @@ void change_rename(struct fsreq *req, struct inode *dir, const char *name, struc
     c->to_dir = to_dir;
     inode_hold(to_dir);
     c->to_name = xstrdup(to_name);
+    c->is_exclusive = flags & RENAME_NOREPLACE;
     c->start = start_move;
     c->apply = apply_renamed;
     change_begin(c, c->target);

@@ -63,7 +63,8 @@ TEST(command_lines_are_fixed_but_for_whole_arguments)
 TEST(a_path_is_never_part_of_a_script)
 {
     static const enum e2b_fop scripts[] = { E2B_FOP_CREATE, E2B_FOP_UTIMENS, E2B_FOP_REPLACE,
-                                            E2B_FOP_APPEND, E2B_FOP_PWRITE,  E2B_FOP_SPLICE };
+                                            E2B_FOP_APPEND, E2B_FOP_PWRITE,  E2B_FOP_SPLICE,
+                                            E2B_FOP_RENAME };
     static const char evil[] = "/$(touch x)/`id`/\"; rm -rf *; '{path}";
 
     for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
@@ -130,6 +131,8 @@ TEST(impossible_arguments_send_nothing)
         { E2B_FOP_LINK, { .path = "/a", .to = "b" }, EINVAL },
         { E2B_FOP_LINK, { .path = "/a" }, EINVAL },
         { E2B_FOP_REPLACE, { .path = "/a", .to = "/b/../c" }, EINVAL },
+        { E2B_FOP_RENAME, { .path = "/a", .to = "/b/" }, EINVAL },
+        { E2B_FOP_RENAME, { .path = "/a" }, EINVAL },
         { E2B_FOP_TRUNCATE, { .path = "/a", .size = -1 }, EINVAL },
         { E2B_FOP_PWRITE, { .path = "/a", .size = -1 }, EINVAL },
         { E2B_FOP_SPLICE, { .path = "/a", .to = "/b", .size = -2 }, EINVAL },

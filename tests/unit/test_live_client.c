@@ -403,6 +403,41 @@ TEST(names_are_made_and_taken_away_exclusively)
     }
 }
 
+TEST(an_exclusive_rename_replaces_nothing)
+{
+    struct e2b_entry e;
+    struct live_exec sh = { 0 };
+    char line[512];
+    static const struct {
+        const char *from, *to;
+        int result;
+    } cases[] = {
+        { "r1", "r2", -EEXIST },      { "r1", "rdir", -EEXIST },     { "rdir", "r1", -EEXIST },
+        { "rdir", "rdir2", -EEXIST }, { "rnone", "r3", -ENOENT },    { "r1", "rno/r", -ENOENT },
+        { "rdir", "rno/r", -ENOENT }, { "rdir", "rdir/x", -EINVAL }, { "r1", "r3", 0 },
+        { "rlink", "rlink2", 0 },     { "rdir", "rdir3", 0 },
+    };
+
+    NEED_SERVER;
+    (void)snprintf(line, sizeof(line),
+                   "cd %s && echo 1 >r1 && echo 2 >r2 && mkdir rdir rdir2 && touch rdir/f && "
+                   "ln -s nowhere rlink",
+                   root);
+    CHECK_INT(live_sh("user", line, &sh), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct e2b_fop_args args = { .path = at(cases[i].from), .to = at(cases[i].to) };
+
+        CASE("%s to %s", cases[i].from, cases[i].to);
+        CHECK_INT(live_op(E2B_FOP_RENAME, &args, &e), cases[i].result);
+        CHECK_STR(e.name, cases[i].result ? NULL : cases[i].to);
+        e2b_entry_clear(&e);
+    }
+    CASE("%s", "");
+    (void)snprintf(line, sizeof(line), "cd %s && ls -d r* && cat r2 r3 && ls rdir3", root);
+    CHECK_INT(live_sh("user", line, &sh), 0);
+    CHECK_STR(sh.out, "r2\nr3\nrdir2\nrdir3\nrlink2\n2\n1\nf\n");
+}
+
 static void keep_text(void *arg, const char *text, size_t len, const struct e2b_err *err)
 {
     (void)snprintf(arg, 256, "%.*s", err ? 0 : (int)len, err ? "" : text);
