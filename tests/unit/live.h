@@ -2,9 +2,10 @@
 /*
  * live: a client against a real server, for tests/unit/test_live_*.c.
  *
- * The server is the one that E2B_API_URL, E2B_SANDBOX_URL and E2B_API_KEY name, else a private
- * e2b-sandboxd (path in E2B_SANDBOXD, or next to the test program's directory), started at the
- * first use and ended at exit.  Without either, the tests fail with a sentence.
+ * The server is a private e2b-sandboxd (E2B_SANDBOXD, or the one that was built with the test),
+ * started at the first use and ended at exit.  With E2B_LIVE=1 it is the account that
+ * E2B_API_URL and E2B_API_KEY name instead, where the tests make and kill a sandbox: never by
+ * accident.
  */
 #ifndef LIVE_H
 #define LIVE_H
@@ -25,8 +26,8 @@
 
 static struct {
     pid_t pid;
-    char dir[64]; /* the server's data */
-    char id[160]; /* of a running sandbox */
+    char dir[256]; /* the server's data */
+    char id[160];  /* of a running sandbox */
     struct e2b_client *client;
     bool has_tried;
     bool is_ours; /* started here: its ledger and faults can be used */
@@ -42,7 +43,7 @@ static inline void live_stop(void)
         live.pid = 0;
     }
     if (live.dir[0]) {
-        char command[128];
+        char command[320];
 
         (void)snprintf(command, sizeof(command), "rm -rf --one-file-system %s", live.dir);
         if (system(command) != 0)
@@ -69,38 +70,47 @@ static inline bool live_read_ready(FILE *from)
     return is_ready;
 }
 
+/* E2B_SANDBOXD, or the server of this build tree, or that of the release tree beside it (some
+ * variants build only the library and the tests). */
 static inline const char *live_server_path(void)
 {
-    static char path[4096];
+    static const char *const places[] = { "bin", "../release/bin" };
+    static char path[4096 + 64];
     const char *named = getenv("E2B_SANDBOXD");
+    char self[4096];
     ssize_t n;
     char *slash;
 
     if (named && *named)
         return named;
-    n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+    n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (n < 0)
-        return NULL;
-    path[n] = '\0';
-    for (int i = 0; i < 2 && (slash = strrchr(path, '/')) != NULL; i++)
+        return "";
+    self[n] = '\0';
+    for (int i = 0; i < 2 && (slash = strrchr(self, '/')) != NULL; i++)
         *slash = '\0';
-    strcat(path, "/bin/e2b-sandboxd");
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s/e2b-sandboxd", self, places[i]);
+        if (access(path, X_OK) == 0)
+            break;
+    }
     return path;
 }
 
 static inline bool live_start_server(void)
 {
     const char *path = live_server_path();
+    const char *tmp = getenv("TMPDIR");
     int fds[2];
     FILE *from;
     bool is_ready;
 
-    if (!path || access(path, X_OK) < 0) {
-        (void)printf("# no server: neither E2B_SANDBOXD nor E2B_API_URL names one (%s)\n",
-                     path ? path : "-");
+    if (access(path, X_OK) < 0) {
+        (void)printf("# no server: %s is missing (E2B_SANDBOXD names another)\n", path);
         return false;
     }
-    strcpy(live.dir, "/tmp/e2b-live.XXXXXX");
+    (void)snprintf(live.dir, sizeof(live.dir), "%s/e2b-live.XXXXXX",
+                   tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(live.dir) || pipe2(fds, O_CLOEXEC) < 0)
         return false;
     live.pid = fork();
@@ -144,7 +154,7 @@ static inline struct e2b_client *live_client(void)
         return NULL;
     live.has_tried = true;
     (void)atexit(live_stop);
-    if (!getenv("E2B_API_URL") && !live_start_server()) {
+    if (!getenv("E2B_LIVE") && !live_start_server()) {
         return NULL;
     }
     live.client = live_client_new();

@@ -75,7 +75,7 @@ TEST(credentials_go_where_they_belong)
 {
     fake_up();
     CHECK_INT(fake_stat(), 0);
-    REQUIRE(fake.n_heads == 2);
+    REQUIRE(fake_count(&fake.n_heads) == 2);
     CHECK_CONTAINS(fake.heads[0], "X-API-KEY: " FAKE_KEY "\r\n");
     CHECK(!strcasestr(fake.heads[0], "X-Access-Token"));
     CHECK(!strcasestr(fake.heads[0], "Authorization"));

@@ -109,7 +109,7 @@ TEST(an_old_server_is_listed_by_its_first_version)
     e2b_sandbox_list_clear(&got);
     fake_control((struct fake_answer){ .status = 200, .body = all });
     CHECK_INT(list(NULL, &got), 0); /* it is remembered */
-    CHECK_INT(fake.n_heads, 3);
+    CHECK_INT(fake_count(&fake.n_heads), 3);
     e2b_sandbox_list_clear(&got);
     fake_down();
 }
@@ -193,7 +193,7 @@ TEST(creating_is_not_tried_twice_after_a_lost_answer)
     fake_control((struct fake_answer){ .status = 0 });
     CHECK_INT(fake_wait(e2b_sandbox_create(fake.client, &create, e2b_sandbox_keep, &made)),
               -ECONNRESET);
-    CHECK_INT(fake.n_heads, 1);
+    CHECK_INT(fake_count(&fake.n_heads), 1);
     fake_down();
 }
 
@@ -228,11 +228,11 @@ TEST(a_timeout_of_a_paused_sandbox_says_so)
     CHECK_INT(
         fake_wait(e2b_sandbox_set_timeout(fake.client, FAKE_ID, 60, e2b_done_ignore, NULL)),
         -ENOENT);
-    CHECK_INT(fake.n_heads, 4);
+    CHECK_INT(fake_count(&fake.n_heads), 4);
     CHECK_INT(
         fake_wait(e2b_sandbox_set_timeout(fake.client, FAKE_ID, 0, e2b_done_ignore, NULL)),
         -EINVAL);
-    CHECK_INT(fake.n_heads, 4); /* nothing was sent */
+    CHECK_INT(fake_count(&fake.n_heads), 4); /* nothing was sent */
     fake_down();
 }
 
@@ -276,7 +276,7 @@ TEST(metrics_of_many_are_one_request)
         -EINVAL);
     CHECK_INT(fake_wait(e2b_sandbox_metrics_batch(fake.client, ids, 0, keep_batch, &b)), 0);
     CHECK_INT(b.n, 0);
-    CHECK_INT(fake.n_heads, 1);
+    CHECK_INT(fake_count(&fake.n_heads), 1);
     fake_down();
 }
 
@@ -688,6 +688,6 @@ TEST(what_envd_cannot_be_told_is_not_sent)
         -EINVAL);
     CHECK_INT(fake_wait(e2b_file_stat(fake.client, FAKE_ID, "/a\xff", e2b_entry_keep, &entry)),
               -EILSEQ);
-    CHECK_INT(fake.n_heads, 0);
+    CHECK_INT(fake_count(&fake.n_heads), 0);
     fake_down();
 }
