@@ -32,7 +32,7 @@ bool journal_sandbox_ok(const char *sandbox)
 void journal_name(char out[JOURNAL_NAME_MAX], const char *sandbox, uint64_t seq,
                   const char *suffix)
 {
-    snprintf(out, JOURNAL_NAME_MAX, "%s/%" PRIu64 "%s", sandbox, seq, suffix);
+    (void)snprintf(out, JOURNAL_NAME_MAX, "%s/%" PRIu64 "%s", sandbox, seq, suffix);
 }
 
 /* mkdir -p, 0700 for whatever is made. */

@@ -65,7 +65,7 @@ struct spool_file {
     struct commit *commit; /* owned; NULL: none runs */
     TAILQ_HEAD(, spool_wait) waits;
     bool is_detached, is_closing;
-    bool is_skewed; /* the sandbox has foreign bytes in its tail that we don't show yet */
+    bool is_skewed;    /* the sandbox has foreign bytes in its tail that we don't show yet */
     int64_t attempted; /* largest size that a failed commit may have given the remote file */
     int64_t unsure;    /* length of an append whose fate is not known; 0: none */
     bool was_appended; /* it was found to have happened: its bytes are written again in place */

@@ -195,7 +195,7 @@ __attribute__((unused)) static const char *fake_take_log(void)
 {
     static char text[8192];
 
-    snprintf(text, sizeof(text), "%s", buf_str(&fake.log));
+    (void)snprintf(text, sizeof(text), "%s", buf_str(&fake.log));
     buf_reset(&fake.log);
     return text;
 }
@@ -486,7 +486,7 @@ struct e2b_call *e2b_file_read(struct e2b_client *client, const char *id,
     char tail[64];
 
     (void)client;
-    snprintf(tail, sizeof(tail), " %" PRId64 "+%" PRId64, read->off, read->len);
+    (void)snprintf(tail, sizeof(tail), " %" PRId64 "+%" PRId64, read->off, read->len);
     fake_log("read", read->path, tail);
     call->read = *read;
     if (read->if_mtime)
@@ -503,7 +503,7 @@ struct e2b_call *e2b_file_write(struct e2b_client *client, const char *id,
     char tail[64];
 
     (void)client;
-    snprintf(tail, sizeof(tail), " %" PRId64, write->len);
+    (void)snprintf(tail, sizeof(tail), " %" PRId64, write->len);
     fake_log("post", write->path, tail);
     call->write = *write;
     call->owner = xstrdup(write->owner);
@@ -525,13 +525,13 @@ struct e2b_call *e2b_file_op(struct e2b_client *client, const char *id, enum e2b
 
     (void)client;
     if (op == E2B_FOP_CREATE || op == E2B_FOP_CHMOD)
-        snprintf(tail, sizeof(tail), " %o", (unsigned)args->mode);
+        (void)snprintf(tail, sizeof(tail), " %o", (unsigned)args->mode);
     if (op == E2B_FOP_TRUNCATE || op == E2B_FOP_SPLICE)
-        snprintf(tail, sizeof(tail), " %" PRId64, args->size);
+        (void)snprintf(tail, sizeof(tail), " %" PRId64, args->size);
     if (op == E2B_FOP_APPEND)
-        snprintf(tail, sizeof(tail), " %zu", args->len);
+        (void)snprintf(tail, sizeof(tail), " %zu", args->len);
     if (op == E2B_FOP_PWRITE)
-        snprintf(tail, sizeof(tail), " %" PRId64 "+%zu", args->size, args->len);
+        (void)snprintf(tail, sizeof(tail), " %" PRId64 "+%zu", args->size, args->len);
     fake_log(names[op], args->path, tail);
     CHECK(args->len <= E2B_FOP_DATA_MAX);
     call->op = op;

@@ -26,7 +26,7 @@ static void open_spool(uint64_t max_bytes)
 
 static void start(void)
 {
-    snprintf(t.dir, sizeof(t.dir), "/tmp/e2bfs-test-XXXXXX");
+    (void)snprintf(t.dir, sizeof(t.dir), "/tmp/e2bfs-test-XXXXXX");
     if (!mkdtemp(t.dir))
         abort();
     t.loop = loop_new(NULL);
@@ -65,7 +65,7 @@ static int count_files(const char *suffix)
     char command[256], out[32] = "";
     FILE *f;
 
-    snprintf(command, sizeof(command), "find %s -name '*%s' | wc -l", t.dir, suffix);
+    (void)snprintf(command, sizeof(command), "find %s -name '*%s' | wc -l", t.dir, suffix);
     f = popen(command, "r");
     if (!f || !fgets(out, sizeof(out), f))
         abort();
@@ -1043,7 +1043,7 @@ static struct spool_file *play(const struct scenario *s, struct buf *expected)
         buf_puts(expected, s->old);
     while (expected->len < off + s->len)
         buf_putc(expected, 'n');
-    if (s->len > 0)
+    if (expected->data && s->len > 0)
         memset(expected->data + off, 'n', s->len);
     if (s->len > 0)
         put_many(f, s->off < 0 ? 0 : s->off, 'n', s->len, s->off < 0);
@@ -1268,10 +1268,10 @@ static void list_one(void *arg, const struct spool_pending *p)
     if (list->n == (int)ARRAY_LEN(list->v))
         abort();
     list->v[list->n].number = p->number;
-    snprintf(list->v[list->n].sandbox, 64, "%s", p->sandbox);
-    snprintf(list->v[list->n].path, 256, "%s", p->path);
-    snprintf(list->v[list->n].reason, 512, "%s", p->reason);
-    snprintf(list->v[list->n].file, 256, "%s", p->file);
+    (void)snprintf(list->v[list->n].sandbox, 64, "%s", p->sandbox);
+    (void)snprintf(list->v[list->n].path, 256, "%s", p->path);
+    (void)snprintf(list->v[list->n].reason, 512, "%s", p->reason);
+    (void)snprintf(list->v[list->n].file, 256, "%s", p->file);
     list->v[list->n].bytes = p->bytes;
     list->v[list->n++].since = p->since.tv_sec;
 }
@@ -1294,7 +1294,7 @@ static const char *slurp(const char *path)
         return NULL;
     n = fread(text, 1, sizeof(text) - 1, f);
     text[n] = '\0';
-    fclose(f);
+    (void)fclose(f);
     return text;
 }
 
@@ -1385,7 +1385,7 @@ static void die_with_open_files(void)
     f = open_file("/clean", 0644, true);
     put(f, 0, "clean content");
     commit(f);
-    fflush(NULL);
+    (void)fflush(NULL);
     _exit(test_state.failed);
 }
 
@@ -1521,7 +1521,7 @@ TEST(a_directory_that_is_not_private_is_refused)
         CASE("%s", cases[i].setup);
         start();
         shell("cd %s && %s", t.dir, cases[i].setup);
-        snprintf(dir, sizeof(dir), "%s/%s", t.dir, cases[i].dir);
+        (void)snprintf(dir, sizeof(dir), "%s/%s", t.dir, cases[i].dir);
         config.dir = dir;
         spool = spool_new(t.loop, t.workers, NULL, &config, &err);
         if (strcmp(cases[i].dir, "x/y") != 0 || geteuid() == 0)

@@ -56,7 +56,7 @@ static void do_write(void)
 {
     static const int lengths[] = { 1, 10, 1000, 70000 };
     bool is_append = pick(3) == 0;
-    size_t len = (size_t)(1 + pick(lengths[pick(4)]));
+    size_t len = 1 + (size_t)pick(lengths[pick(4)]);
     size_t off = is_append || pick(4) == 0 ? t.want.len : (size_t)pick((int)t.want.len + 500);
     autofree char *data = xmalloc(len);
 
@@ -203,7 +203,7 @@ static void start(unsigned seed)
     struct spool_config config = { .dir = t.dir };
 
     memset(&t, 0, sizeof(t));
-    snprintf(t.dir, sizeof(t.dir), "/tmp/e2bfs-test-XXXXXX");
+    (void)snprintf(t.dir, sizeof(t.dir), "/tmp/e2bfs-test-XXXXXX");
     if (!mkdtemp(t.dir))
         abort();
     t.seed = seed;
