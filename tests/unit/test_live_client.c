@@ -861,6 +861,41 @@ TEST(waiters_share_one_look_at_the_sandbox)
     rig_down(&rig);
 }
 
+static void count_list(void *arg, const struct e2b_entry_list *list, const struct e2b_err *err)
+{
+    struct follow *f = arg;
+
+    f->told++;
+    f->n_out = list ? list->n : 0;
+    f->told_errnum = err ? err->errnum : 0;
+}
+
+/* Its JSON is large enough to be read on a worker. */
+TEST(a_big_listing_comes_whole_or_is_given_up)
+{
+    enum { N = 3000 };
+    struct live_exec sh;
+    struct follow f = { 0 };
+    struct rig rig;
+    char line[256];
+
+    NEED_SERVER;
+    (void)snprintf(line, sizeof(line), "mkdir %s/many && cd %s/many && seq %d | xargs touch",
+                   root, root, N);
+    CHECK_INT(live_sh("user", line, &sh), 0);
+    CHECK_INT(sh.exit_code, 0);
+    REQUIRE(rig_up(&rig));
+    e2b_file_list(rig.client, live.id, at("many"), count_list, &f);
+    CHECK_SOON(f.told == 1, loop_turn(rig.loop, 100));
+    CHECK_INT(f.n_out, N);
+    e2b_file_list(rig.client, live.id, at("many"), count_list, &f);
+    for (int i = 0; i < 5; i++)
+        loop_turn(rig.loop, 10);
+    rig_down(&rig); /* wherever it is */
+    CHECK_INT(f.told, 2);
+    CHECK(f.n_out == N || f.told_errnum == ECANCELED);
+}
+
 TEST(a_created_sandbox_is_used_and_killed)
 {
     struct e2b_pair metadata[] = { { (char *)"made by", (char *)"live & test=1%" } };
