@@ -43,7 +43,7 @@ struct blocks_file {
     struct block *map;
     struct block_queue fresh; /* LOADING without a download, by index; empty between turns */
     struct wait_queue waits;
-    LIST_HEAD(, download) downloads;
+    LIST_HEAD(download_list, download) downloads;
     size_t streams;
     struct pattern pattern;
     struct e2b_err err; /* the last failure, until err_until_ms */
@@ -62,7 +62,7 @@ struct blocks {
     struct store store;
     struct file_queue files, planned;
     struct wait_queue asked, due;
-    LIST_HEAD(, download) streams; /* of all files, the last used first */
+    LIST_HEAD(stream_list, download) streams; /* of all files, the last used first */
     size_t n_streams;
     bool is_posted; /* on_turn is */
     bool is_planning;

@@ -63,7 +63,7 @@ struct dirs {
     struct dirs_config config;
     struct dir *map;
     TAILQ_HEAD(dir_queue, dir) lru; /* oldest first */
-    LIST_HEAD(, load) loads;
+    LIST_HEAD(load_list, load) loads;
     struct wait_queue due;
     bool is_posted; /* deliver_due is; always true between turns if anything is due */
     uint64_t turn;
@@ -169,6 +169,7 @@ static void dir_tidy(struct dirs *dirs, struct dir *dir)
         dir_check(dir);
         return;
     }
+    assert(dirs->map);
     HASH_DEL(dirs->map, dir);
     key_clear(&dir->key);
     free(dir);

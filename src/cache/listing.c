@@ -29,8 +29,10 @@ static char *pack(char **at, const char *s)
 /* `name` comes first, so that free(name) frees all. */
 static bool entry_pack(struct e2b_entry *to, const struct e2b_entry *from)
 {
-    char *at = malloc(strings_size(from));
+    char *at;
 
+    assert(from->name);
+    at = malloc(strings_size(from));
     if (!at)
         return false;
     *to = *from;

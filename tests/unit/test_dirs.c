@@ -468,7 +468,7 @@ TEST(many_own_entries_stay_sorted)
     start(1000, 1 << 20);
     load("/a", NAMES(NULL));
     for (unsigned i = 0; i < 500; i++) {
-        snprintf(name, sizeof(name), "%03u", i * 7 % 500);
+        (void)snprintf(name, sizeof(name), "%03u", i * 7 % 500);
         put("/a", name, S_IFREG);
     }
     CHECK_INT(dirs_peek(dirs, "box", "/a", NULL)->n, 500);
@@ -649,7 +649,7 @@ TEST(own_entries_are_counted_as_well)
     load("/a", NAMES("x"));
     load("/b", NAMES("x"));
     for (int i = 0; i < 1000; i++) {
-        snprintf(name, sizeof(name), "%d", i);
+        (void)snprintf(name, sizeof(name), "%d", i);
         put("/b", name, S_IFREG);
         CHECK(stats().bytes <= 20000);
     }
