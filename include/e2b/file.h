@@ -79,7 +79,8 @@ void e2b_entry_list_keep(void *arg, const struct e2b_entry_list *list,
  * after e2b_file_read_resume) or a negative errno to stop.  Past the end: no data, no error.
  * if_mtime (may be NULL): fail with ESTALE if the file is newer than that second.
  * The completion gets the total size of the file and its Last-Modified as the answer told
- * (size -1, mtime 0: it didn't).  A short body is ECONNRESET.  Never call it for what is not
+ * (size -1, mtime 0: it didn't).  A transfer that breaks off goes on from there, if the server
+ * dates its files; a body that stays short is ECONNRESET.  Never call it for what is not
  * S_IFREG: a FIFO would hang in the sandbox.
  */
 enum { E2B_READ_PAUSE = 1 };

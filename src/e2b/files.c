@@ -16,6 +16,8 @@
 enum {
     /* An answer without ranges begins at 0: so much is thrown away to get to `off`. */
     SKIP_MAX = 1024 * 1024,
+    /* A transfer that breaks off goes on from there, as long as each try brings something. */
+    RESUMES_MAX = 8,
 };
 
 /* ---- read ---- */
@@ -27,15 +29,17 @@ struct read_op {
     void *arg;
     char *id, *path;
     int64_t off, len; /* len 0: to the end */
-    bool has_if_mtime;
+    bool has_if_mtime, may_pause;
     time_t if_mtime;
 
     struct e2b_read_info info;
     int64_t skip;     /* bytes still to throw away */
     int64_t expected; /* bytes that this answer has for the caller; -1: unknown */
     int64_t given;
-    bool has_enough;    /* we end the transfer ourselves: that is no failure */
-    struct e2b_err err; /* what was wrong with the answer's head */
+    int resumes;
+    int64_t size_before; /* of the file, when it broke off; -1: unknown */
+    bool has_enough;     /* we end the transfer ourselves: that is no failure */
+    struct e2b_err err;  /* what was wrong with the answer's head */
 };
 
 static void read_end(struct e2b_call *call, const struct e2b_err *err)
@@ -72,6 +76,8 @@ static int head_partial(struct read_op *op, const struct http_head *head)
     if (parse_content_range(http_header(head, "Content-Range"), &first, &last, &size) < 0 ||
         first != op->off || (op->len > 0 && last - first >= op->len))
         return head_wrong(op, EPROTO, "the answer is another range than the one asked for");
+    if (op->resumes > 0 && op->size_before >= 0 && size != op->size_before)
+        return head_wrong(op, ESTALE, "the file has changed");
     op->info.size = size;
     op->expected = last - first + 1;
     return 0;
@@ -158,6 +164,30 @@ static void size_of_416(struct read_op *op, const struct http_response *resp)
         op->info.size = -1;
 }
 
+static void read_send(struct read_op *op);
+
+/*
+ * What has been delivered stays delivered: asks for the rest, of the same version.  A server
+ * that does not date its files can't promise that.
+ */
+static bool read_resume(struct read_op *op, const struct e2b_err *err)
+{
+    if (err->errnum != ECONNRESET || op->given == 0 || op->info.mtime <= 0 ||
+        op->call.is_cancelled || op->resumes == RESUMES_MAX)
+        return false;
+    op->resumes++;
+    op->size_before = op->info.size;
+    op->off += op->given;
+    if (op->len > 0)
+        op->len -= op->given; /* not 0: then it would have been complete */
+    op->given = 0;
+    op->has_if_mtime = true;
+    op->if_mtime = op->info.mtime;
+    op->err = (struct e2b_err){ 0 };
+    read_send(op);
+    return true;
+}
+
 static void read_answer(struct e2b_call *call, const struct answer *answer)
 {
     struct read_op *op = (struct read_op *)call;
@@ -177,7 +207,8 @@ static void read_answer(struct e2b_call *call, const struct answer *answer)
         head_wrong(op, ECONNRESET, "the answer ended early");
         err = op->err;
     }
-    call_end(call, err.errnum ? &err : NULL);
+    if (!err.errnum || !read_resume(op, &err))
+        call_end(call, err.errnum ? &err : NULL);
 }
 
 static void read_request(struct read_op *op, struct call_request *req)
@@ -199,20 +230,30 @@ static void read_request(struct read_op *op, struct call_request *req)
         req->headers[n++] = xasprintf("If-Unmodified-Since: %s", date);
 }
 
+static void read_send(struct read_op *op)
+{
+    struct call_request req = { .endpoint = EP_FILE_READ,
+                                .id = op->id,
+                                .subject = op->path,
+                                .on_head = read_head,
+                                .on_data = read_data,
+                                .on_answer = read_answer,
+                                .may_pause = op->may_pause };
+
+    read_request(op, &req);
+    call_send(&op->call, &req);
+}
+
 struct e2b_call *e2b_file_read(struct e2b_client *client, const char *id,
                                const struct e2b_read *read, e2b_data_fn *on_data,
                                e2b_read_fn *fn, void *arg)
 {
     struct read_op *op = call_new(client, sizeof(*op), read_end);
     struct e2b_err err = { 0 };
-    struct call_request req = { .endpoint = EP_FILE_READ,
-                                .on_head = read_head,
-                                .on_data = read_data,
-                                .on_answer = read_answer,
-                                .may_pause = read->may_pause };
 
     op->fn = fn;
     op->arg = arg;
+    op->may_pause = read->may_pause;
     op->on_data = on_data;
     op->off = read->off;
     op->len = read->len;
@@ -228,10 +269,7 @@ struct e2b_call *e2b_file_read(struct e2b_client *client, const char *id,
         e2b_fail(&err, EINVAL, "sandbox %s: read %s: impossible range", op->id, op->path);
         return call_end_later(&op->call, &err);
     }
-    req.id = op->id;
-    req.subject = op->path;
-    read_request(op, &req);
-    call_send(&op->call, &req);
+    read_send(op);
     return &op->call;
 }
 
