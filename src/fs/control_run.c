@@ -60,10 +60,13 @@ static void have_result(void *arg, const struct e2b_sandbox *s, const struct e2b
 
     if (!err) {
         fleet_update(job->fs->fleet, s);
-        if (s->end_at.tv_sec + CAP_SLACK_S < job->wanted_end)
-            errlog_note(&job->fs->errlog, job->sandbox, "ctl", "ctl",
+        if (s->end_at.tv_sec + CAP_SLACK_S < job->wanted_end) {
+            autofree char *path = xasprintf("%s/ctl", job->sandbox);
+
+            errlog_note(&job->fs->errlog, job->sandbox, "write", path,
                         "timeout capped by the plan: ends %s",
                         rfc3339_format(s->end_at, 0, time));
+        }
     }
     job_over(job, NULL); /* it was set; only what became of it may be unknown */
 }

@@ -45,7 +45,7 @@ static void fill_spec(struct life_spec *spec, const struct template *t, json_t *
         .template_id = xstrdup(t->id),
         .alias = xstrdup(t->alias),
         .metadata = metadata,
-        .timeout_s = LIFE_MAX_S,
+        .timeout_s = LIFE_MAX_S / 2, /* half a day, so that extend has something to add to */
         .secure = true,
         .allow_internet = true,
         .cpu_count = t->cpu_count,
