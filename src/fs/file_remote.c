@@ -110,11 +110,20 @@ static void file_open(struct fsreq *req, struct inode *i, struct fuse_file_info 
  * READ: blocks_peek -> reply, or (blocks arrive) -> read_ready -> reply.  While the file is
  * being written its bytes come in pieces from the spool and from the old version; then they are
  * gathered in `buf`.
+ *
+ * A file that changed since it was listed is asked about again and read as it is now, if that
+ * mixes nothing: if this open has served no byte yet, or only bytes before this read, as
+ * `tail -f` of a growing log has.  Else the reader gets ESTALE.
  */
+enum { READ_RETRIES = 3 };
+
 struct read_op {
     struct fsreq *req;
-    struct inode *inode; /* borrowed: the request holds it */
+    struct handle *handle; /* borrowed: no RELEASE while a READ is out */
+    struct inode *inode;   /* borrowed: the request holds it */
     struct blocks_wait *wait;
+    struct e2b_call *call; /* asking about a file that changed */
+    int retries;
     off_t off;
     size_t len, done;
     char *buf; /* owned; NULL: straight from the blocks */
@@ -124,7 +133,10 @@ static void read_interrupted(void *arg)
 {
     struct read_op *op = arg;
 
-    blocks_cancel(op->wait);
+    if (op->call)
+        e2b_call_cancel(op->call);
+    else
+        blocks_cancel(op->wait);
 }
 
 static void read_free(struct read_op *op)
@@ -133,23 +145,41 @@ static void read_free(struct read_op *op)
     free(op);
 }
 
+static void read_next(struct read_op *op);
+
+static void read_as_it_is_now(void *arg, const struct e2b_err *err)
+{
+    struct read_op *op = arg;
+
+    op->call = NULL;
+    if (err) {
+        fsreq_reply_err(op->req, err);
+        read_free(op);
+        return;
+    }
+    read_next(op);
+}
+
 static void read_fail(struct read_op *op, const struct e2b_err *err)
 {
     struct inode *i = op->inode;
+    autofree char *dir = i->is_detached ? NULL : remote_path(i->parent);
 
     if (err->errnum == ESTALE || err->errnum == ENOENT) {
-        autofree char *dir = i->is_detached ? NULL : remote_path(i->parent);
-
-        /* It changed under us: the next open asks what it is now. */
+        /* It changed under us: what is known of it is not true any more. */
         i->remote->known_until_ms = 0;
         if (dir)
             dirs_invalidate(i->fs->dirs, i->sandbox, dir);
     }
+    if (err->errnum == ESTALE && dir && !i->remote->spool && op->retries < READ_RETRIES &&
+        op->handle->served_size <= op->off) {
+        op->retries++;
+        op->call = remote_refresh(i, read_as_it_is_now, op);
+        return;
+    }
     fsreq_reply_err(op->req, err);
     read_free(op);
 }
-
-static void read_next(struct read_op *op);
 
 static void read_ready(void *arg, const struct e2b_err *err)
 {
@@ -196,6 +226,7 @@ static void read_next(struct read_op *op)
             read_wait(op, op->off, op->len);
             return;
         }
+        op->handle->served_size = r->entry.size;
         fsreq_reply_iov(op->req, iov, n);
         read_free(op);
         return;
@@ -234,12 +265,14 @@ static void file_read(struct fsreq *req, struct handle *h, size_t size, off_t of
     if (!r->spool) {
         n = blocks_peek(r->blocks, off, size, iov);
         if (n >= 0) {
+            h->served_size = r->entry.size;
             fsreq_reply_iov(req, iov, n);
             return;
         }
     }
     op = xcalloc(1, sizeof(*op));
-    *op = (struct read_op){ .req = req, .inode = h->inode, .off = off, .len = size };
+    *op =
+        (struct read_op){ .req = req, .handle = h, .inode = h->inode, .off = off, .len = size };
     if (r->spool)
         op->buf = xmalloc(size);
     read_next(op);

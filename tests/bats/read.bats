@@ -196,3 +196,48 @@ PYTHON
     errno_is ENODATA getxattr "$fs/tmp/f" security.capability
     assert_equal "$(ledger_count '.plane == "data" and (.path | startswith("/process"))')" 0
 }
+
+@test "a log that grows while it is read is read, not refused" {
+    # Each append is a second newer than the one before, so that every look finds it changed.
+    # What is known of a file may be a second old; a read must never fail for that.
+    shows() { last=$(tail -n 1 "$fs/tmp/d/log") || failed=yes; [ "$last" = "$1" ] || [ -n "$failed" ]; }
+    failed=
+    sandbox_exec "$id" sh -c 'mkdir /tmp/d && printf "line 0\n" >/tmp/d/log'
+    for n in 1 2 3 4 5; do
+        stat "$fs/tmp/d/log" >/dev/null
+        sandbox_exec "$id" sh -c 'echo "line $1" >>/tmp/d/log; touch -d "@$((4000000000 + $1))" /tmp/d/log' sh $n
+        wait_until 10 shows "line $n"
+    done
+    assert_equal "$failed" ''
+    # An open descriptor goes on where it was; what it has read is not read again.
+    exec 7<"$fs/tmp/d/log"
+    assert_equal "$(cat <&7 | wc -l)" 6
+    sandbox_exec "$id" sh -c 'echo "line 6" >>/tmp/d/log; touch -d @4000000009 /tmp/d/log'
+    grown() { [ "$(stat -L -c %s "/proc/$$/fd/7")" -eq 49 ]; }
+    wait_until 10 grown
+    assert_equal "$(cat <&7)" "line 6"
+    exec 7<&-
+}
+
+@test "a file that is replaced under a reader is never a mixture of two" {
+    sandbox_exec "$id" sh -c 'head -c 20000000 /dev/zero | tr "\0" a >/tmp/f'
+    run python3 - "$fs/tmp/f" "$id" <<'PYTHON'
+import subprocess, sys
+f = open(sys.argv[1], "rb", buffering=0)
+seen = set(f.read(1000))
+subprocess.run(["e2b-inspect", "exec", sys.argv[2], "--", "sh", "-c",
+    "head -c 20000000 /dev/zero | tr '\\0' b >/tmp/g; touch -d @4000000000 /tmp/g; mv /tmp/g /tmp/f"],
+    check=True)
+try:
+    while True:
+        data = f.read(1 << 20)
+        if not data:
+            break
+        seen |= set(data)
+except OSError as e:
+    print(e.strerror)
+print(sorted(map(chr, seen)))
+PYTHON
+    assert_equal "$status" 0
+    [[ $output == *"['a']" ]] || fail "mixed: $output"
+}
