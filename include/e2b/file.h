@@ -64,6 +64,14 @@ struct e2b_call *e2b_file_stat(struct e2b_client *client, const char *id, const 
 void e2b_entry_keep(void *arg, const struct e2b_entry *entry, const struct e2b_err *err);
 
 /*
+ * Makes a directory and all its missing parents, 0755, owned by the client's user
+ * (Filesystem.MakeDir).  EEXIST if the name is there, directory or not; two callers at once may
+ * both succeed: E2B_FOP_MKDIR is the exclusive one.
+ */
+struct e2b_call *e2b_file_make_dirs(struct e2b_client *client, const char *id, const char *path,
+                                    e2b_entry_fn *fn, void *arg);
+
+/*
  * The entries of one directory (depth 1).  Filesystem.ListDir; what it can't carry (names that
  * are not UTF-8, far times) or keeps failing on (vanishing subdirectories) is listed by `find`
  * in the sandbox.  All or nothing: a failed listing is an error, never a short list.

@@ -93,6 +93,16 @@ const struct endpoint endpoints[EP_COUNT] = {
             NO_USER_CONNECT,
         },
     },
+    /* Not RETRY_IDEMPOTENT: after a lost answer the second try would say EEXIST. */
+    [EP_MAKE_DIR] = {
+        .name = "make directories", .plane = PLANE_ENVD, .wire = WIRE_UNARY,
+        .method = "POST", .path = "/filesystem.Filesystem/MakeDir", .retry = RETRY_REFUSED,
+        .first_byte_ms = METADATA_MS, .max_body = MIB(1),
+        .errnos = {
+            { .code = E2B_CONNECT_INVALID_ARGUMENT, .text = "already exists", .errnum = EEXIST },
+            PARENT_IS_FILE, NO_USER_CONNECT,
+        },
+    },
     /* Not RETRY_IDEMPOTENT: after a lost answer the second try would say ENOENT. */
     [EP_MOVE] = {
         .name = "move", .plane = PLANE_ENVD, .wire = WIRE_UNARY,

@@ -37,6 +37,7 @@ enum endpoint_id {
     EP_METRICS_BATCH,
     EP_STAT,
     EP_LIST_DIR,
+    EP_MAKE_DIR,
     EP_MOVE,
     EP_FILE_READ,
     EP_FILE_WRITE,

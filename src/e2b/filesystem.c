@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names: Stat, ListDir and Move, and what is asked of `find` and `mv` where those refuse
- * (envd.md 9). */
+/* Names: Stat, MakeDir, ListDir and Move, and what is asked of `find` and `mv` where those
+ * refuse (envd.md 9). */
 #include "client.h"
 #include "connect.h"
 #include "find.h"
@@ -44,7 +44,7 @@ static bool is_unspeakable(const struct answer *answer)
             strstr(answer->cause, "seconds out of range"));
 }
 
-/* ---- stat ---- */
+/* ---- stat and make_dirs: one entry ---- */
 
 struct stat_op {
     struct e2b_call call;
@@ -98,8 +98,8 @@ static void stat_answer(struct e2b_call *call, const struct answer *answer)
         call_end(call, answer->err);
 }
 
-struct e2b_call *e2b_file_stat(struct e2b_client *client, const char *id, const char *path,
-                               e2b_entry_fn *fn, void *arg)
+static struct e2b_call *ask_entry(struct e2b_client *client, enum endpoint_id endpoint,
+                                  const char *id, const char *path, e2b_entry_fn *fn, void *arg)
 {
     struct stat_op *op = call_new(client, sizeof(*op), stat_end);
     struct e2b_err err = { 0 };
@@ -109,13 +109,25 @@ struct e2b_call *e2b_file_stat(struct e2b_client *client, const char *id, const 
     if (file_target(id, path, &op->id, &op->path, &err) < 0)
         return call_end_later(&op->call, &err);
     connect_unary(&op->call,
-                  &(struct call_request){ .endpoint = EP_STAT,
+                  &(struct call_request){ .endpoint = endpoint,
                                           .id = op->id,
                                           .subject = op->path,
                                           .decode = stat_decode,
                                           .on_answer = stat_answer },
                   json_pack("{s:s}", "path", op->path));
     return &op->call;
+}
+
+struct e2b_call *e2b_file_stat(struct e2b_client *client, const char *id, const char *path,
+                               e2b_entry_fn *fn, void *arg)
+{
+    return ask_entry(client, EP_STAT, id, path, fn, arg);
+}
+
+struct e2b_call *e2b_file_make_dirs(struct e2b_client *client, const char *id, const char *path,
+                                    e2b_entry_fn *fn, void *arg)
+{
+    return ask_entry(client, EP_MAKE_DIR, id, path, fn, arg);
 }
 
 /* ---- list ---- */

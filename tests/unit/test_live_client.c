@@ -89,6 +89,30 @@ TEST(an_unknown_sandbox_is_enoent_for_the_api_and_estale_for_its_files)
     CHECK_INT(live_wait(e2b_sandbox_get(live.client, "../x", e2b_sandbox_keep, &s)), -EINVAL);
 }
 
+TEST(make_dirs_makes_parents_and_says_what_is_there)
+{
+    struct e2b_entry e = { 0 };
+
+    NEED_SERVER;
+    CHECK_INT(live_wait(e2b_file_make_dirs(live.client, live.id, "/home/user/made/a/b",
+                                           e2b_entry_keep, &e)),
+              0);
+    CHECK_STR(e.name, "b");
+    CHECK_INT(e.mode, S_IFDIR | 0755);
+    e2b_entry_clear(&e);
+    CHECK_INT(live_wait(e2b_file_make_dirs(live.client, live.id, "/home/user/made",
+                                           e2b_entry_keep, &e)),
+              -EEXIST);
+    CHECK_INT(
+        live_wait(e2b_file_make_dirs(live.client, live.id, "/etc/passwd", e2b_entry_keep, &e)),
+        -EEXIST);
+    CHECK_INT(live_wait(e2b_file_make_dirs(live.client, live.id, "/etc/passwd/x",
+                                           e2b_entry_keep, &e)),
+              -ENOTDIR);
+    CHECK_INT(live_wait(e2b_file_make_dirs(live.client, live.id, "", e2b_entry_keep, &e)),
+              -EINVAL);
+}
+
 TEST(stat_tells_kinds_modes_and_sizes)
 {
     struct live_exec sh;
