@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/dir_change.h"
 
+#include "fs/permit.h"
 #include "fs/remote.h"
 #include "util/clock.h"
 #include "util/path.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 bool is_our_temporary(const char *name)
 {
@@ -21,8 +23,9 @@ bool is_our_temporary(const char *name)
 }
 
 /*
- * One change: (what is written is committed) -> the call -> applied -> reply.  `apply` consumes
- * the request; it runs only on success.
+ * One change: (permitted) -> (what is written is committed) -> the call -> applied -> reply.
+ * `apply` consumes the request; it runs only on success.  Permission is asked for only where
+ * the call works as root.
  */
 struct change {
     struct fsreq *req;
@@ -35,6 +38,8 @@ struct change {
     enum e2b_fop fop;
     bool is_exclusive; /* rename: RENAME_NOREPLACE */
     struct fuse_file_info fi;
+    struct inode *first;   /* to be committed once it is permitted, or NULL; borrowed */
+    struct permit *permit; /* this, `commit` or `call` is what it waits for */
     struct e2b_call *call;
     struct remote_commit *commit;
     void (*start)(struct change *c); /* makes the call, once nothing is left to commit */
@@ -70,7 +75,9 @@ static void change_interrupted(void *arg)
 {
     struct change *c = arg;
 
-    if (c->commit) {
+    if (c->permit) {
+        permit_cancel(c->permit);
+    } else if (c->commit) {
         remote_commit_forget(c->commit);
         fsreq_reply_errno(c->req, EINTR);
         change_free(c);
@@ -146,6 +153,50 @@ static void change_begin(struct change *c, struct inode *i)
         return;
     }
     c->start(c);
+}
+
+static bool may_remove(struct fsreq *req, const struct inode *dir, const char *name)
+{
+    if (remote_may_remove(dir, name))
+        return true;
+    errlog_note(&req->fs->errlog, dir->sandbox, req->op, name,
+                "EPERM: the delete guard protects it; mount with -o rm=all to allow this");
+    fsreq_reply_errno(req, EPERM);
+    return false;
+}
+
+static void change_allowed(struct change *c)
+{
+    /* A rename takes a name away; what the sandbox itself refuses is told first. */
+    if (c->to_dir && !may_remove(c->req, c->dir, c->name))
+        change_free(c);
+    else
+        change_begin(c, c->first);
+}
+
+static void change_permitted(void *arg, const struct e2b_err *err)
+{
+    struct change *c = arg;
+
+    c->permit = NULL;
+    fsreq_on_interrupt(c->req, NULL, NULL);
+    if (err) {
+        fsreq_reply_err(c->req, err);
+        change_free(c);
+        return;
+    }
+    change_allowed(c);
+}
+
+/* change_begin once every step is permitted. */
+static void change_permit(struct change *c, const struct permit_step *steps, size_t n)
+{
+    if (permit_known(steps, n)) {
+        change_allowed(c);
+        return;
+    }
+    c->permit = permit_want(steps, n, change_permitted, c);
+    fsreq_on_interrupt(c->req, change_interrupted, c);
 }
 
 static bool refuse(struct fsreq *req)
@@ -278,22 +329,29 @@ static void create_local(struct fsreq *req, struct inode *dir, const char *name,
     reply_created(req, i, fi);
 }
 
+static void start_local(struct change *c)
+{
+    create_local(c->req, c->dir, c->name, c->mode, &c->fi);
+    change_free(c);
+}
+
 void change_create(struct fsreq *req, struct inode *dir, const char *name, mode_t mode,
                    struct fuse_file_info *fi)
 {
+    struct permit_step in_dir = { .inode = dir, .want = W_OK | X_OK };
     struct change *c;
 
     if (refuse(req))
         return;
-    mode &= 07777;
+    c = change_new(req, dir, name);
+    c->mode = mode & 07777;
+    c->fi = *fi;
     if (!(fi->flags & O_EXCL)) {
-        create_local(req, dir, name, mode, fi);
+        c->start = start_local;
+        change_permit(c, &in_dir, 1);
         return;
     }
-    c = change_new(req, dir, name); /* only the sandbox can say that it is the first */
-    c->fop = E2B_FOP_CREATE;
-    c->mode = mode;
-    c->fi = *fi;
+    c->fop = E2B_FOP_CREATE; /* only the sandbox can say that it is the first */
     c->start = start_fop;
     c->apply = apply_exclusive;
     change_begin(c, NULL);
@@ -319,16 +377,6 @@ static void apply_removed(struct change *c, const struct e2b_entry *entry)
     (void)entry;
     drop_name(c->dir, c->name, c->target);
     fsreq_reply_errno(c->req, 0);
-}
-
-static bool may_remove(struct fsreq *req, const struct inode *dir, const char *name)
-{
-    if (remote_may_remove(dir, name))
-        return true;
-    errlog_note(&req->fs->errlog, dir->sandbox, req->op, name,
-                "EPERM: the delete guard protects it; mount with -o rm=all to allow this");
-    fsreq_reply_errno(req, EPERM);
-    return false;
 }
 
 static void take_away(struct fsreq *req, struct inode *dir, const char *name, enum e2b_fop fop)
@@ -443,7 +491,10 @@ static void apply_renamed(struct change *c, const struct e2b_entry *entry)
 void change_rename(struct fsreq *req, struct inode *dir, const char *name, struct inode *to_dir,
                    const char *to_name, unsigned flags)
 {
+    struct permit_step steps[PERMIT_STEPS];
+    struct inode *replaced;
     struct change *c;
+    size_t n = 2;
 
     if (refuse(req))
         return;
@@ -455,8 +506,10 @@ void change_rename(struct fsreq *req, struct inode *dir, const char *name, struc
         fsreq_reply_errno(req, EINVAL);
         return;
     }
-    if (!may_remove(req, dir, name))
+    if (!inode_child(dir, name)) { /* replaced since: the kernel looks again */
+        fsreq_reply_errno(req, ESTALE);
         return;
+    }
     c = change_new(req, dir, name);
     c->to_dir = to_dir;
     inode_hold(to_dir);
@@ -464,5 +517,14 @@ void change_rename(struct fsreq *req, struct inode *dir, const char *name, struc
     c->is_exclusive = flags & RENAME_NOREPLACE;
     c->start = start_move;
     c->apply = apply_renamed;
-    change_begin(c, c->target);
+    c->first = c->target;
+    replaced = inode_child(to_dir, to_name);
+    steps[0] = (struct permit_step){ .inode = dir, .want = W_OK | X_OK, .taken = c->target };
+    steps[1] = (struct permit_step){ .inode = to_dir,
+                                     .want = W_OK | X_OK,
+                                     .taken = replaced == c->target ? NULL : replaced };
+    /* A directory that gets another parent is written, too. */
+    if (c->target->type == &node_remote_dir && dir != to_dir)
+        steps[n++] = (struct permit_step){ .inode = c->target, .want = W_OK };
+    change_permit(c, steps, n);
 }

@@ -2,12 +2,14 @@
 /* Directories inside a sandbox: looking.  dir_change.c has what changes them. */
 #include "fs/dir_change.h"
 #include "fs/dirlist.h"
+#include "fs/permit.h"
 #include "fs/remote.h"
 #include "util/path.h"
 #include "util/xalloc.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The kernel's own file systems of the sandbox: endless, and a read can hang.  Listed empty. */
 static bool is_special(const char *path)
@@ -23,9 +25,10 @@ static struct inode *local_child(struct inode *dir, const char *name)
     return i && i->remote && (i->remote->is_new || i->remote->writers > 0) ? i : NULL;
 }
 
-/* A request that waits for a listing: LOOKUP or OPENDIR. */
+/* A request that waits: LOOKUP or OPENDIR -> (permission) -> (listing) -> reply. */
 struct list_op {
     struct fsreq *req;
+    struct permit *permit; /* while it is asked for */
     struct dirs_wait *wait;
     char *name; /* owned; LOOKUP */
     struct fuse_file_info fi;
@@ -35,11 +38,14 @@ static void list_interrupted(void *arg)
 {
     struct list_op *op = arg;
 
-    dirs_cancel(op->wait);
+    if (op->permit)
+        permit_cancel(op->permit);
+    else
+        dirs_cancel(op->wait);
 }
 
-static void list_op_start(struct fsreq *req, const char *path, const char *name,
-                          const struct fuse_file_info *fi, dirs_fn *fn)
+static struct list_op *list_op_new(struct fsreq *req, const char *name,
+                                   const struct fuse_file_info *fi)
 {
     struct list_op *op = xcalloc(1, sizeof(*op));
 
@@ -47,8 +53,19 @@ static void list_op_start(struct fsreq *req, const char *path, const char *name,
     op->name = xstrdup(name);
     if (fi)
         op->fi = *fi;
-    op->wait = dirs_want(req->fs->dirs, req->inode->sandbox, path, fn, op);
-    fsreq_on_interrupt(req, list_interrupted, op);
+    return op;
+}
+
+static void list_op_list(struct list_op *op, const char *path, dirs_fn *fn)
+{
+    op->wait = dirs_want(op->req->fs->dirs, op->req->inode->sandbox, path, fn, op);
+    fsreq_on_interrupt(op->req, list_interrupted, op);
+}
+
+static void list_op_permit(struct list_op *op, const struct permit_step *step, remote_fn *fn)
+{
+    op->permit = permit_want(step, 1, fn, op);
+    fsreq_on_interrupt(op->req, list_interrupted, op);
 }
 
 static void list_op_free(struct list_op *op)
@@ -84,7 +101,8 @@ static void lookup_listed(void *arg, const struct e2b_entry_list *list,
     list_op_free(op);
 }
 
-static void remote_lookup(struct fsreq *req, struct inode *dir, const char *name)
+/* The directory may be searched. */
+static void lookup_permitted(struct fsreq *req, struct inode *dir, const char *name)
 {
     autofree char *path = remote_path(dir);
     const struct e2b_entry_list *list;
@@ -108,7 +126,29 @@ static void remote_lookup(struct fsreq *req, struct inode *dir, const char *name
     if (list)
         answer_lookup(req, name, list, left_ms);
     else
-        list_op_start(req, path, name, NULL, lookup_listed);
+        list_op_list(list_op_new(req, name, NULL), path, lookup_listed);
+}
+
+static void lookup_permit(void *arg, const struct e2b_err *err)
+{
+    struct list_op *op = arg;
+
+    fsreq_on_interrupt(op->req, NULL, NULL);
+    if (err)
+        fsreq_reply_err(op->req, err);
+    else
+        lookup_permitted(op->req, op->req->inode, op->name);
+    list_op_free(op);
+}
+
+static void remote_lookup(struct fsreq *req, struct inode *dir, const char *name)
+{
+    struct permit_step search = { .inode = dir, .want = X_OK };
+
+    if (permit_known(&search, 1))
+        lookup_permitted(req, dir, name);
+    else
+        list_op_permit(list_op_new(req, name, NULL), &search, lookup_permit);
 }
 
 static struct inode *remote_peek_child(struct inode *dir, const char *name, int64_t *left_ms)
@@ -117,8 +157,11 @@ static struct inode *remote_peek_child(struct inode *dir, const char *name, int6
     const struct e2b_entry_list *list;
     const struct e2b_entry *e;
     struct inode *i = local_child(dir, name);
+    struct permit_step search = { .inode = dir, .want = X_OK };
     struct stat st;
 
+    if (!permit_known(&search, 1)) /* or the kernel would know what a lookup may not tell */
+        return NULL;
     if (i) {
         *left_ms = 0;
         return i;
@@ -166,7 +209,8 @@ static void opendir_listed(void *arg, const struct e2b_entry_list *list,
     list_op_free(op);
 }
 
-static void remote_opendir(struct fsreq *req, struct inode *dir, struct fuse_file_info *fi)
+/* The directory may be read. */
+static void opendir_permitted(struct fsreq *req, struct inode *dir, struct fuse_file_info *fi)
 {
     autofree char *path = remote_path(dir);
     const struct e2b_entry_list *list;
@@ -184,7 +228,29 @@ static void remote_opendir(struct fsreq *req, struct inode *dir, struct fuse_fil
     if (list)
         answer_opendir(req, list, fi);
     else
-        list_op_start(req, path, NULL, fi, opendir_listed);
+        list_op_list(list_op_new(req, NULL, fi), path, opendir_listed);
+}
+
+static void opendir_permit(void *arg, const struct e2b_err *err)
+{
+    struct list_op *op = arg;
+
+    fsreq_on_interrupt(op->req, NULL, NULL);
+    if (err)
+        fsreq_reply_err(op->req, err);
+    else
+        opendir_permitted(op->req, op->req->inode, &op->fi);
+    list_op_free(op);
+}
+
+static void remote_opendir(struct fsreq *req, struct inode *dir, struct fuse_file_info *fi)
+{
+    struct permit_step read = { .inode = dir, .want = R_OK };
+
+    if (permit_known(&read, 1))
+        opendir_permitted(req, dir, fi);
+    else
+        list_op_permit(list_op_new(req, NULL, fi), &read, opendir_permit);
 }
 
 /* fsync of a directory is a barrier; everything in it was committed by the closes. */
@@ -196,6 +262,7 @@ const struct node_type node_remote_dir = {
     .getattr = remote_getattr,
     .setattr = remote_setattr,
     .statfs = remote_statfs,
+    .access = remote_access,
     .peek_child = remote_peek_child,
     .lookup = remote_lookup,
     .opendir = remote_opendir,
@@ -226,4 +293,5 @@ const struct node_type node_remote_special = {
     .setattr = remote_setattr,
     .open = special_open,
     .statfs = remote_statfs,
+    .access = remote_access,
 };

@@ -2,6 +2,7 @@
 /* Regular files inside a sandbox: open, read, write, flush, release. */
 #include "fs/caller.h"
 #include "fs/notify.h"
+#include "fs/permit.h"
 #include "fs/remote.h"
 #include "util/xalloc.h"
 
@@ -18,20 +19,25 @@ static bool is_writable(const struct handle *h)
     return (h->flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* --- open: (attributes known) -> (stale pages dropped) -> reply -----------------------------
+/* --- open: (attributes known) -> (permitted) -> (stale pages dropped) -> reply
+ * -----------------------------
  */
 
 struct open_op {
     struct fsreq *req;
     struct fuse_file_info fi;
     struct e2b_call *call;
+    struct permit *permit; /* while it is asked for */
 };
 
 static void open_interrupted(void *arg)
 {
     struct open_op *op = arg;
 
-    e2b_call_cancel(op->call);
+    if (op->permit)
+        permit_cancel(op->permit);
+    else
+        e2b_call_cancel(op->call);
 }
 
 static void open_finish(void *arg)
@@ -65,11 +71,12 @@ static void open_finish(void *arg)
     free(op);
 }
 
-static void open_known(void *arg, const struct e2b_err *err)
+static void open_permitted(void *arg, const struct e2b_err *err)
 {
     struct open_op *op = arg;
     struct inode *i = op->req->inode;
 
+    op->permit = NULL;
     if (err) {
         fsreq_reply_err(op->req, err);
         free(op);
@@ -81,6 +88,27 @@ static void open_known(void *arg, const struct e2b_err *err)
         notify_inode(i->fs, i, true, open_finish, op);
     else
         open_finish(op);
+}
+
+static int wanted_by(int flags)
+{
+    int mode = flags & O_ACCMODE;
+
+    return (mode == O_WRONLY ? 0 : R_OK) | (mode == O_RDONLY && !(flags & O_TRUNC) ? 0 : W_OK);
+}
+
+static void open_known(void *arg, const struct e2b_err *err)
+{
+    struct open_op *op = arg;
+    struct permit_step step = { .inode = op->req->inode, .want = wanted_by(op->fi.flags) };
+
+    op->call = NULL;
+    if (err || permit_known(&step, 1)) {
+        open_permitted(op, err);
+        return;
+    }
+    op->permit = permit_want(&step, 1, open_permitted, op);
+    fsreq_on_interrupt(op->req, open_interrupted, op);
 }
 
 static void file_open(struct fsreq *req, struct inode *i, struct fuse_file_info *fi)
@@ -434,4 +462,5 @@ const struct node_type node_remote_file = {
     .fsync = file_fsync,
     .release = file_release,
     .statfs = remote_statfs,
+    .access = remote_access,
 };

@@ -68,13 +68,16 @@ static void fleet_changed(void *arg, enum fleet_change change, const struct e2b_
     case FLEET_GONE:
         log_info("fleet", "sandbox gone id=%s", s->id);
         dirs_invalidate_all(fs->dirs, s->id);
+        groups_forget(fs->groups, s->id);
         inodes_each(fs, s->id, detach_gone, NULL);
         if (fs->inodes.root)
             notify_entry(fs, fs->inodes.root, s->id);
         errlog_forget(&fs->errlog, s->id);
         break;
-    case FLEET_STATE:
     case FLEET_RESTARTED:
+    case FLEET_STATE:
+        if (change == FLEET_RESTARTED)
+            groups_forget(fs->groups, s->id);
         log_info("fleet", "sandbox changed id=%s state=%s", s->id, e2b_state_name(s->state));
         dirs_invalidate_all(fs->dirs, s->id);
         break;
@@ -91,7 +94,7 @@ static void refresh_inode(void *arg, struct inode *i)
         snapshot_expire(i);
     if (!i->remote || i->is_detached)
         return;
-    i->remote->known_until_ms = 0;
+    i->remote->known_until_ms = i->remote->told_ms = 0;
     if (i->lookups > 0 && !i->remote->spool)
         notify_inode(i->fs, i, true, NULL, NULL);
     if (i->parent && i->lookups > 0)
@@ -101,6 +104,7 @@ static void refresh_inode(void *arg, struct inode *i)
 void fs_refresh(struct fs *fs, const char *sandbox)
 {
     dirs_invalidate_all(fs->dirs, sandbox);
+    groups_forget(fs->groups, sandbox);
     fleet_expire(fs->fleet);
     inodes_each(fs, sandbox, refresh_inode, NULL);
 }
@@ -272,6 +276,7 @@ static int fs_start(struct mount *m, struct e2b_err *err)
     if (!fs->client)
         return -err->errnum;
     fs->fleet = fleet_new(fs->loop, fs->client, &fleet, fleet_changed, fs);
+    fs->groups = groups_new(fs->loop, fs->client, fs->config->user);
     fs->dirs = dirs_new(fs->loop, fs->client, &dirs);
     fs->blocks = blocks_new(fs->loop, fs->client, o->memory - o->memory / 4);
     fs->spool = spool_new(fs->loop, fs->workers, fs->client, &spool, err);
@@ -376,6 +381,7 @@ static void fs_stop(struct mount *m)
     blocks_free(fs->blocks);
     dirs_free(fs->dirs);
     fleet_free(fs->fleet);
+    groups_free(fs->groups);
     errlog_clear(&fs->errlog);
     if (fs->loop) {
         loop_fd_remove(fs->loop, &m->signals);

@@ -13,6 +13,7 @@
 #include "cache/fleet.h"
 #include "cache/spool.h"
 #include "fs/errlog.h"
+#include "fs/groups.h"
 #include "fs/inode.h"
 #include "fs/options.h"
 #include "fs/req.h"
@@ -33,6 +34,7 @@ struct fs {
     struct workers *notifier; /* one thread: a notification may wait for pages (notify.h) */
     struct e2b_client *client;
     struct fleet *fleet;
+    struct groups *groups;
     struct dirs *dirs;
     struct blocks *blocks;
     struct spool *spool;

@@ -83,4 +83,5 @@ const struct node_type node_remote_link = {
     .setattr = remote_setattr,
     .readlink = remote_readlink,
     .statfs = remote_statfs,
+    .access = remote_access,
 };

@@ -7,6 +7,7 @@
 #include "util/xalloc.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 /* What virtual nodes answer: they can't be changed by the calls of a file system. */
 
@@ -164,6 +165,11 @@ static void default_link(struct fsreq *req, struct inode *i, struct inode *dir,
     fsreq_reply_errno(req, refused(req));
 }
 
+static int default_access(struct inode *i, int mask)
+{
+    return (mask & W_OK) && i->fs->options->ro ? EROFS : 0;
+}
+
 const struct node_type node_default = {
     .name = "default",
     .present = default_present,
@@ -177,6 +183,7 @@ const struct node_type node_default = {
     .fsync = default_fsync,
     .release = default_release,
     .statfs = default_statfs,
+    .access = default_access,
     .lookup = default_lookup,
     .opendir = default_opendir,
     .create = default_create,

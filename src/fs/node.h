@@ -39,6 +39,8 @@ struct node_type {
     void (*fsync)(struct fsreq *req, struct handle *h, bool data_only);
     void (*release)(struct handle *h); /* the handle is freed afterwards */
     void (*statfs)(struct fsreq *req, struct inode *i);
+    /* access(2) and chdir(2): an errno if what is known refuses R_OK, W_OK, X_OK; else 0. */
+    int (*access)(struct inode *i, int mask);
 
     /* Directories.  peek_child: the child's inode if it and its attributes are in memory, and
      * how long the name holds (ms); else NULL.  list: the names of this open, into h->list,

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The request and its inode; NULL if the kernel named one that we never gave out. */
 static struct fsreq *start(fuse_req_t fuse, fuse_ino_t ino, const char *op, const char *name)
@@ -316,13 +317,12 @@ static void op_removexattr(fuse_req_t fuse, fuse_ino_t ino, const char *name)
     fuse_reply_err(fuse, ENODATA);
 }
 
-/* access(2) costs nothing: the operation itself decides. */
+/* Costs nothing: where nothing is known the operation itself decides. */
 static void op_access(fuse_req_t fuse, fuse_ino_t ino, int mask)
 {
-    const struct fs *fs = fuse_req_userdata(fuse);
+    struct inode *i = inode_get(fuse_req_userdata(fuse), ino);
 
-    (void)ino;
-    fuse_reply_err(fuse, (mask & W_OK) && fs->options->ro ? EROFS : 0);
+    fuse_reply_err(fuse, i ? NODE(i, access)(i, mask & (R_OK | W_OK | X_OK)) : ESTALE);
 }
 
 /* Not through envd.  ENOSYS would make the kernel stop asking for good. */

@@ -2,12 +2,14 @@
 #include "fs/remote.h"
 
 #include "fs/notify.h"
+#include "fs/permit.h"
 #include "util/clock.h"
 #include "util/path.h"
 #include "util/xalloc.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { NOBODY = 65534 };
 
@@ -120,7 +122,8 @@ void remote_update(struct inode *i, const struct e2b_entry *entry, int64_t left_
         e2b_entry_clear(&r->entry);
         e2b_entry_copy(&r->entry, entry);
     }
-    r->known_until_ms = loop_now_ms(i->fs->loop) + left_ms;
+    r->told_ms = loop_now_ms(i->fs->loop);
+    r->known_until_ms = r->told_ms + left_ms;
     if (r->blocks && !r->spool && blocks_set_version(r->blocks, entry->size, entry->mtime) &&
         !is_own)
         drop_pages(i);
@@ -368,6 +371,13 @@ bool remote_may_remove(const struct inode *dir, const char *name)
             return true;
     }
     return false;
+}
+
+int remote_access(struct inode *i, int mask)
+{
+    if ((mask & W_OK) && remote_refuses(i->fs))
+        return remote_refuses(i->fs);
+    return permit_refused(i, mask) ? EACCES : 0;
 }
 
 /* --- statfs ------------------------------------------------------------------------------ */

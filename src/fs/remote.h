@@ -25,6 +25,7 @@ struct remote {
     struct inode *inode;    /* back pointer */
     struct e2b_entry entry; /* as last told; owned */
     int64_t known_until_ms; /* the entry holds until then; 0: ask */
+    int64_t told_ms;        /* when it was told last; 0: never */
     bool is_root;           /* fs/ itself: its attributes are ours, never asked for */
     bool is_new;            /* made here, never committed; in fs->created */
     LIST_ENTRY(remote) created;
@@ -68,6 +69,7 @@ void remote_getattr(struct fsreq *req, struct inode *i, struct handle *h);
 void remote_setattr(struct fsreq *req, struct inode *i, struct handle *h, const struct stat *st,
                     int to_set);
 void remote_statfs(struct fsreq *req, struct inode *i);
+int remote_access(struct inode *i, int mask);
 
 /* Makes attributes known, then fn(arg, err): at once if they are. */
 typedef void remote_fn(void *arg, const struct e2b_err *err);
