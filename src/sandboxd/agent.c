@@ -173,6 +173,7 @@ int agent_main(void)
     sigset_t set;
 
     fcntl(AGENT_SOCKET, F_SETFD, FD_CLOEXEC);
+    close_range(AGENT_SOCKET + 1, ~0U, 0);
     prctl(PR_SET_NAME, "envd");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     umask(022);

@@ -34,6 +34,8 @@ static void child(const struct launch *l, int report)
     dup2(l->fd_stderr, STDERR_FILENO);
     dup2(agent, AGENT_SOCKET);
     dup2(info, 4);
+    /* What we inherited ourselves (a ready pipe, a lifeline) is not for containers. */
+    close_range(5, ~0U, CLOSE_RANGE_CLOEXEC);
     (void)signal(SIGPIPE, SIG_DFL);
     (void)signal(SIGINT, SIG_DFL);
     sigemptyset(&none);

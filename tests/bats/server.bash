@@ -23,13 +23,18 @@ token() {
     api GET "/sandboxes/$1" | jq -r .envdAccessToken
 }
 
-# data ID CURL-ARGUMENTS...: the last one is a path; body, then status in a line of its own.
+# data ID CURL-ARGUMENTS...: the last one is a path; the body, a space, the status.
 data() {
     local id=$1
     shift
-    curl -sS --noproxy '*' --max-time 30 -w '\n%{http_code}' \
+    curl -sS --noproxy '*' --max-time 30 -w ' %{http_code}' \
         -H "E2b-Sandbox-Id: $id" -H 'E2b-Sandbox-Port: 49983' \
-        -H "X-Access-Token: ${TOKEN-$(token "$id")}" "${@:1:$#-1}" "$E2B_API_URL${*: -1}"
+        -H "X-Access-Token: $(token "$id")" "${@:1:$#-1}" "$E2B_API_URL${*: -1}"
+}
+
+# assert_has TEXT PART: the part as it stands, no pattern.
+assert_has() {
+    [[ $1 == *"$2"* ]] || fail "expected to find: $2" "in: $1"
 }
 
 # rpc [OPTIONS] ID METHOD JSON   stream [OPTIONS] ID METHOD JSON
@@ -41,13 +46,9 @@ stream() {
     python3 "$HELPERS/wire.py" stream "$@"
 }
 
-# start_process ID ARGV...: as it is on the wire; without stdin.
+# start_process ID ARGV...: the envelopes of a process without stdin.
 start_process() {
-    local id=$1 config
-    shift
-    config=$(jq -cn '{process: {cmd: $ARGS.positional[0], args: $ARGS.positional[1:]}, stdin: false}' \
-        --args "$@")
-    stream "$id" process.Process/Start "$config"
+    python3 "$HELPERS/wire.py" start "$1" -- "${@:2}"
 }
 
 state_is() {

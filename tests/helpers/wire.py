@@ -7,6 +7,8 @@ wire.py rpc [-u USER] [-H 'NAME: VALUE'] ID METHOD JSON
 wire.py stream [-u USER] [-H ...] [-n COUNT] ID METHOD JSON
     one streaming call: a line for each envelope, its flags, a space, its message;
     after COUNT envelopes the connection is closed; an end without envelope is "broken"
+wire.py start [-u USER] [-H ...] ID -- ARGV...
+    the same for a process without stdin
 wire.py raw METHOD PATH [-H ...] [--content-length N]
     the body from stdin, byte by byte as given: the status line, or "reset"
 
@@ -94,6 +96,13 @@ def stream(args):
         print("broken")
 
 
+def start(args):
+    args.method = "process.Process/Start"
+    process = {"cmd": args.argv[0], "args": args.argv[1:]}
+    args.json = json.dumps({"process": process, "stdin": False})
+    stream(args)
+
+
 def raw(args):
     conn = connection()
     try:
@@ -114,7 +123,7 @@ def raw(args):
 def main():
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(required=True)
-    for name, function in (("rpc", rpc), ("stream", stream), ("raw", raw)):
+    for name, function in (("rpc", rpc), ("stream", stream), ("start", start), ("raw", raw)):
         command = commands.add_parser(name)
         command.set_defaults(function=function, id=None)
         command.add_argument("-u", dest="user")
@@ -127,6 +136,9 @@ def main():
             continue
         command.add_argument("-n", dest="count", type=int)
         command.add_argument("id")
+        if name == "start":
+            command.add_argument("argv", nargs="+")
+            continue
         command.add_argument("method")
         command.add_argument("json")
     args = parser.parse_args()
