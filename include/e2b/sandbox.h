@@ -117,6 +117,21 @@ struct e2b_call *e2b_sandbox_kill(struct e2b_client *client, const char *id, e2b
 struct e2b_call *e2b_sandbox_set_timeout(struct e2b_client *client, const char *id,
                                          int64_t timeout_s, e2b_done_fn *fn, void *arg);
 
+/*
+ * POST pause: stops a running sandbox and keeps its memory and files; takes seconds to a
+ * minute. One that is paused already is a success.  The completion gets the sandbox as GET
+ * shows it afterwards.  EBUSY: it is in another transition.
+ */
+struct e2b_call *e2b_sandbox_pause(struct e2b_client *client, const char *id,
+                                   e2b_sandbox_fn *fn, void *arg);
+
+/*
+ * Continues a paused sandbox, to end timeout_s (>= 1) from now.  A running one is only ever
+ * prolonged by this, never shortened.  Costs money.  The completion as for pause.
+ */
+struct e2b_call *e2b_sandbox_resume(struct e2b_client *client, const char *id,
+                                    int64_t timeout_s, e2b_sandbox_fn *fn, void *arg);
+
 /* One sample.  Bytes; cpu_used_pct is 0..100 over all cores (control-plane.md 7.1). */
 struct e2b_metrics {
     int64_t timestamp_unix; /* seconds */

@@ -65,6 +65,27 @@ const struct endpoint endpoints[EP_COUNT] = {
         .method = "POST", .path = "/sandboxes/{id}/timeout", .retry = RETRY_IDEMPOTENT,
         .first_byte_ms = METADATA_MS, .max_body = MIB(1),
     },
+    /* A full memory snapshot takes about 4 s per GiB. */
+    [EP_SANDBOX_PAUSE] = {
+        .name = "pause", .plane = PLANE_CONTROL, .wire = WIRE_REST,
+        .method = "POST", .path = "/sandboxes/{id}/pause", .retry = RETRY_REFUSED,
+        .first_byte_ms = SLOW_MS, .stall_ms = SLOW_MS, .max_body = MIB(1),
+    },
+    [EP_SANDBOX_CONNECT] = {
+        .name = "resume", .plane = PLANE_CONTROL, .wire = WIRE_REST,
+        .method = "POST", .path = "/sandboxes/{id}/connect", .retry = RETRY_REFUSED,
+        .first_byte_ms = SLOW_MS, .stall_ms = SLOW_MS, .max_body = MIB(1),
+    },
+    [EP_SANDBOX_CONNECT_V2] = {
+        .name = "resume (v2)", .plane = PLANE_CONTROL, .wire = WIRE_REST,
+        .method = "POST", .path = "/v2/sandboxes/{id}/connect", .retry = RETRY_REFUSED,
+        .first_byte_ms = SLOW_MS, .stall_ms = SLOW_MS, .max_body = MIB(1),
+    },
+    [EP_SANDBOX_RESUME] = {
+        .name = "resume (old)", .plane = PLANE_CONTROL, .wire = WIRE_REST,
+        .method = "POST", .path = "/sandboxes/{id}/resume", .retry = RETRY_REFUSED,
+        .first_byte_ms = SLOW_MS, .stall_ms = SLOW_MS, .max_body = MIB(1),
+    },
     [EP_METRICS] = {
         .name = "metrics", .plane = PLANE_CONTROL, .wire = WIRE_REST,
         .method = "GET", .path = "/sandboxes/{id}/metrics", .retry = RETRY_IDEMPOTENT,

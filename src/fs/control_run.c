@@ -35,6 +35,19 @@ static int64_t server_now(const struct control_job *job)
     return clock_wall().tv_sec + e2b_client_clock_offset_ms(job->fs->client) / 1000;
 }
 
+/* What a verb made or found: reads back from ctl, and stands in `error`. */
+__attribute__((format(printf, 2, 3))) static void note(const struct control_job *job,
+                                                       const char *fmt, ...)
+{
+    autofree char *path = xasprintf("%s/ctl", job->sandbox), *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = xvasprintf(fmt, ap);
+    va_end(ap);
+    errlog_note(&job->fs->errlog, job->sandbox, "write", path, "%s", text);
+}
+
 /* --- kill --------------------------------------------------------------------------------- */
 
 static void killed(void *arg, const struct e2b_err *err)
@@ -60,13 +73,9 @@ static void have_result(void *arg, const struct e2b_sandbox *s, const struct e2b
 
     if (!err) {
         fleet_update(job->fs->fleet, s);
-        if (s->end_at.tv_sec + CAP_SLACK_S < job->wanted_end) {
-            autofree char *path = xasprintf("%s/ctl", job->sandbox);
-
-            errlog_note(&job->fs->errlog, job->sandbox, "write", path,
-                        "timeout capped by the plan: ends %s",
-                        rfc3339_format(s->end_at, 0, time));
-        }
+        if (s->end_at.tv_sec + CAP_SLACK_S < job->wanted_end)
+            note(job, "timeout capped by the plan: ends %s",
+                 rfc3339_format(s->end_at, 0, time));
     }
     job_over(job, NULL); /* it was set; only what became of it may be unknown */
 }
@@ -121,6 +130,40 @@ static void start_extend(struct control_job *job)
         job->call = e2b_sandbox_get(job->fs->client, job->sandbox, have_end, job);
 }
 
+/* --- pause and resume --------------------------------------------------------------------- */
+
+static void paused(void *arg, const struct e2b_sandbox *s, const struct e2b_err *err)
+{
+    struct control_job *job = arg;
+
+    if (!err)
+        fleet_update(job->fs->fleet, s);
+    job_over(job, err);
+}
+
+static void start_pause(struct control_job *job)
+{
+    job->call = e2b_sandbox_pause(job->fs->client, job->sandbox, paused, job);
+}
+
+static void resumed(void *arg, const struct e2b_sandbox *s, const struct e2b_err *err)
+{
+    struct control_job *job = arg;
+    char time[RFC3339_MAX];
+
+    if (!err) {
+        fleet_update(job->fs->fleet, s);
+        note(job, "resumed until %s, then %s", rfc3339_format(s->end_at, 0, time),
+             s->pauses_on_timeout ? "paused" : "killed");
+    }
+    job_over(job, err);
+}
+
+static void start_resume(struct control_job *job)
+{
+    job->call = e2b_sandbox_resume(job->fs->client, job->sandbox, job->seconds, resumed, job);
+}
+
 /* --- refresh and flush -------------------------------------------------------------------- */
 
 static void over_later(void *arg)
@@ -167,7 +210,7 @@ static const struct {
 } verbs[] = {
     [CTL_NOTHING] = { start_nothing, false },      [CTL_KILL] = { start_kill, false },
     [CTL_TIMEOUT] = { start_timeout, true },       [CTL_EXTEND] = { start_extend, true },
-    [CTL_PAUSE] = { start_unsupported, false },    [CTL_RESUME] = { start_unsupported, false },
+    [CTL_PAUSE] = { start_pause, false },          [CTL_RESUME] = { start_resume, false },
     [CTL_SNAPSHOT] = { start_unsupported, false }, [CTL_FORK] = { start_unsupported, false },
     [CTL_NETWORK] = { start_unsupported, false },  [CTL_REFRESH] = { start_refresh, false },
     [CTL_FLUSH] = { start_flush, false },

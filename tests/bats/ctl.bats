@@ -198,3 +198,27 @@ with open(sys.argv[1], "w") as f: f.write(sys.argv[2])' "$ctl" "$1"; }
     assert_equal "$output" "5 EIO"
     run ! api GET "/sandboxes/$id"
 }
+
+@test "pause stops a sandbox and resume continues it, both idempotent" {
+    echo kept >"$MNT/$id/fs/tmp/f"
+    echo pause >"$ctl"
+    assert_equal "$(cat "$MNT/$id/state")" paused
+    assert_equal "$(api GET "/sandboxes/$id" | jq -r .state)" paused
+    echo pause >"$ctl"
+    ledger_clear
+    run cat "$MNT/$id/fs/tmp/f"
+    [ "$status" -ne 0 ]
+    assert_match "$output" 'Host is down'
+    assert_no_data_plane "$id"
+    assert_match "$(head -n 1 "$MNT/$id/error")" "try: echo 'resume 10m' > ctl"
+    echo 'resume 10m' >"$ctl"
+    assert_equal "$(cat "$MNT/$id/state")" running
+    assert_equal "$(cat "$MNT/$id/fs/tmp/f")" kept
+    [ "$(seconds_left "$id")" -gt 590 ]
+    [ "$(seconds_left "$id")" -le 601 ]
+    grep -q '^# resumed until .*Z, then killed$' "$ctl"
+    # A running one is prolonged, not shortened; without a duration 300 s are asked for.
+    echo resume >"$ctl"
+    [ "$(seconds_left "$id")" -gt 580 ]
+    assert_equal "$(ledger_count '.method == "POST" and (.path | endswith("/connect"))')" 2
+}
