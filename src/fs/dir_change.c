@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { COMMIT_ROUNDS = 4 };
+
 bool is_our_temporary(const char *name)
 {
     static const char prefix[] = ".e2bfs-";
@@ -39,6 +41,7 @@ struct change {
     bool is_exclusive; /* rename: RENAME_NOREPLACE */
     struct fuse_file_info fi;
     struct inode *first;   /* to be committed once it is permitted, or NULL; borrowed */
+    int rounds;            /* of waiting for commits */
     struct permit *permit; /* this, `commit` or `call` is what it waits for */
     struct e2b_call *call;
     struct remote_commit *commit;
@@ -129,6 +132,8 @@ static void start_fop(struct change *c)
     fsreq_on_interrupt(c->req, change_interrupted, c);
 }
 
+static void change_begin(struct change *c, struct inode *i);
+
 static void change_committed(void *arg, const struct e2b_err *err)
 {
     struct change *c = arg;
@@ -139,16 +144,55 @@ static void change_committed(void *arg, const struct e2b_err *err)
         change_free(c);
         return;
     }
-    c->start(c);
+    change_begin(c, c->first);
 }
 
-/* Runs c->start; first brings `i`, if it has anything to commit, to the sandbox. */
+/* What another file's commit came to is told to those who wrote it. */
+static void change_waited(void *arg, const struct e2b_err *err)
+{
+    struct change *c = arg;
+
+    (void)err;
+    c->commit = NULL;
+    change_begin(c, c->first);
+}
+
+static bool is_at_or_below(const struct inode *i, const struct inode *top)
+{
+    while (i && i != top)
+        i = i->parent;
+    return i;
+}
+
+/* A commit that works on a name which a rename takes: it would bring the old directory back,
+ * or put its own content over what was moved there. */
+static struct inode *in_the_way(const struct change *c)
+{
+    struct inode *replaced = c->to_dir ? inode_child(c->to_dir, c->to_name) : NULL;
+    struct remote *r;
+
+    LIST_FOREACH(r, &c->req->fs->committing, committing)
+    {
+        if (c->to_dir && (r->inode == replaced || is_at_or_below(r->inode, c->target)))
+            return r->inode;
+    }
+    return NULL;
+}
+
+/* Runs c->start; first brings `i`, if it has anything to commit, to the sandbox, and lets the
+ * commits end that would undo the change.  A program that never stops writing is not waited for
+ * without end. */
 static void change_begin(struct change *c, struct inode *i)
 {
     struct remote *r = i ? i->remote : NULL;
+    remote_fn *then = change_committed;
 
-    if (r && r->spool && (r->is_new || r->commits > 0 || spool_is_dirty(r->spool))) {
-        c->commit = remote_commit(i, change_committed, c);
+    if (!(r && r->spool && (r->is_new || r->commits > 0 || spool_is_dirty(r->spool)))) {
+        i = in_the_way(c);
+        then = change_waited;
+    }
+    if (i && c->rounds++ < COMMIT_ROUNDS) {
+        c->commit = remote_commit(i, then, c);
         fsreq_on_interrupt(c->req, change_interrupted, c);
         return;
     }
@@ -210,12 +254,22 @@ static bool refuse(struct fsreq *req)
 
 /* --- what makes a name ------------------------------------------------------------------ */
 
+/* What had the name before is gone, though somebody may have it open still. */
+static void forget_old(struct inode *dir, const char *name)
+{
+    struct inode *old = inode_child(dir, name);
+
+    if (old)
+        inode_detach(old);
+}
+
 /* The new child, known to its directory's snapshot. */
 static struct inode *adopt(struct change *c, const struct e2b_entry *entry)
 {
     struct e2b_entry named = *entry; /* borrowed strings */
     struct inode *i;
 
+    forget_old(c->dir, c->name);
     named.name = c->name;
     i = remote_child(c->dir, &named, REMOTE_TTL_MS);
     remote_learn(i, &named, true);
@@ -245,6 +299,7 @@ static void make(struct fsreq *req, struct inode *dir, const char *name, enum e2
             inode_release(c->target);
         inode_hold(existing);
         c->target = existing;
+        c->first = existing;
     }
     change_begin(c, existing);
 }
@@ -307,17 +362,17 @@ static void create_local(struct fsreq *req, struct inode *dir, const char *name,
                                .mtime = clock_wall(),
                                .owner = req->fs->config->user,
                                .group = req->fs->config->user };
-    struct inode *i = remote_child(dir, &entry, REMOTE_TTL_MS);
-    struct remote *r = i->remote;
-    autofree char *path = remote_path(i);
+    autofree char *path = remote_child_path(dir, name);
     struct e2b_err err = { 0 };
+    struct inode *i;
+    struct remote *r;
 
-    if (!r->is_new) {
-        r->is_new = true;
-        LIST_INSERT_HEAD(&req->fs->created, r, created);
-    }
-    if (!r->blocks)
-        r->blocks = blocks_open(req->fs->blocks, i->sandbox, path, 0, entry.mtime);
+    forget_old(dir, name);
+    i = remote_child(dir, &entry, REMOTE_TTL_MS);
+    r = i->remote;
+    r->is_new = true;
+    LIST_INSERT_HEAD(&req->fs->created, r, created);
+    r->blocks = blocks_open(req->fs->blocks, i->sandbox, path, 0, entry.mtime);
     if (remote_spool(i, true, &err) < 0) {
         r->is_new = false;
         LIST_REMOVE(r, created);
@@ -398,9 +453,8 @@ static void take_away(struct fsreq *req, struct inode *dir, const char *name, en
     }
     /* A commit under way would bring the file back. */
     if (r && r->commits > 0)
-        change_begin(c, c->target);
-    else
-        c->start(c);
+        c->first = c->target;
+    change_begin(c, c->first);
 }
 
 void change_unlink(struct fsreq *req, struct inode *dir, const char *name)
@@ -410,6 +464,16 @@ void change_unlink(struct fsreq *req, struct inode *dir, const char *name)
 
 void change_rmdir(struct fsreq *req, struct inode *dir, const char *name)
 {
+    struct inode *target = inode_child(dir, name);
+    struct remote *r;
+
+    LIST_FOREACH(r, &req->fs->created, created)
+    {
+        if (target && r->inode->parent == target && !r->inode->is_detached) {
+            fsreq_reply_errno(req, ENOTEMPTY); /* the sandbox can't know of these */
+            return;
+        }
+    }
     take_away(req, dir, name, E2B_FOP_RMDIR);
 }
 
@@ -480,7 +544,10 @@ static void apply_renamed(struct change *c, const struct e2b_entry *entry)
         if (c->target->remote->known_until_ms <= loop_now_ms(c->dir->fs->loop))
             moved.size = REMOTE_SIZE_UNKNOWN;
         dirs_put(c->dir->fs->dirs, c->dir->sandbox, to, &moved);
-        inodes_each(c->dir->fs, c->dir->sandbox, tell_path, NULL);
+        if (c->target->type == &node_remote_dir)
+            inodes_each(c->dir->fs, c->dir->sandbox, tell_path, NULL);
+        else
+            tell_path(NULL, c->target);
     } else {
         forget_listing(c->dir);
         forget_listing(c->to_dir);

@@ -45,7 +45,8 @@ struct fs {
     TAILQ_HEAD(, fsreq) requests;          /* unanswered */
     struct fsreq_ended ended[FSREQ_ENDED]; /* a ring */
     size_t n_ended;
-    LIST_HEAD(, remote) created; /* files that exist only here so far (remote.h) */
+    LIST_HEAD(, remote) created;    /* files that exist only here so far (remote.h) */
+    LIST_HEAD(, remote) committing; /* files with a commit under way */
     struct fs_counters counters;
     struct timespec mounted_at;
     uid_t uid; /* who mounts */

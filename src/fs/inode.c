@@ -31,6 +31,7 @@ void inodes_clear(struct inodes *t)
     struct inode *i, *tmp;
 
     HASH_CLEAR(by_name, t->by_name);
+    HASH_CLEAR(by_number, t->by_number);
     HASH_ITER(by_nodeid, t->by_nodeid, i, tmp)
     {
         HASH_DELETE(by_nodeid, t->by_nodeid, i);
@@ -68,12 +69,25 @@ static void inode_link(struct inode *i)
     HASH_ADD_KEYPTR(by_name, t->by_name, i->key, strlen(i->key), i);
 }
 
+/* The hash of its path, or of something as good where that is in use. */
+static uint64_t make_number(const struct inode *i)
+{
+    autofree char *path = inode_path(i), *other = NULL;
+    uint64_t number = hash64(path, NULL);
+    struct inode *holder;
+
+    HASH_FIND(by_number, i->fs->inodes.by_number, &number, sizeof(number), holder);
+    if (!holder)
+        return number;
+    other = xasprintf("%s//%" PRIu64, path, i->nodeid);
+    return hash64(other, NULL);
+}
+
 static struct inode *inode_new(struct fs *fs, struct inode *parent, const char *name,
                                const struct node_type *type, const struct node_entry *entry,
                                const char *sandbox)
 {
     struct inode *i = xcalloc(1, sizeof(*i));
-    autofree char *path = NULL;
 
     i->fs = fs;
     i->nodeid = fs->inodes.next++;
@@ -85,8 +99,8 @@ static struct inode *inode_new(struct fs *fs, struct inode *parent, const char *
     i->name = strchr(i->key, '/') + 1;
     if (parent)
         inode_hold(parent);
-    path = inode_path(i);
-    i->st_ino = hash64(path, NULL);
+    i->st_ino = make_number(i);
+    HASH_ADD(by_number, fs->inodes.by_number, st_ino, sizeof(i->st_ino), i);
     HASH_ADD(by_nodeid, fs->inodes.by_nodeid, nodeid, sizeof(i->nodeid), i);
     inode_link(i);
     fs->inodes.count++;
@@ -126,6 +140,7 @@ void inode_drop_unused(struct inode *i)
 
         inode_detach(i);
         HASH_DELETE(by_nodeid, i->fs->inodes.by_nodeid, i);
+        HASH_DELETE(by_number, i->fs->inodes.by_number, i);
         i->fs->inodes.count--;
         inode_free(i);
         if (parent) {

@@ -6,7 +6,8 @@
  *   nodeid   what the kernel and we use in requests: a counter, never used twice in a mount,
  *            so that the generation is always 0
  *   st_ino   what stat() shows: a hash of (sandbox, path at first sight), the same after a
- *            remount
+ *            remount; another one while a file lives that has this one already: it was renamed
+ *            or removed since, and cp, cmp and tail take equal numbers for one file
  *   pointer  ours
  *
  * Inodes form a tree by (parent, name); the path inside a sandbox is derived from it, so that
@@ -53,10 +54,11 @@ struct inode {
     struct snapshot *making; /* the rendering under way, if any */
     UT_hash_handle by_nodeid;
     UT_hash_handle by_name;
+    UT_hash_handle by_number; /* st_ino */
 };
 
 struct inodes {
-    struct inode *by_nodeid, *by_name;
+    struct inode *by_nodeid, *by_name, *by_number;
     struct inode *root;
     uint64_t next;
     size_t count;

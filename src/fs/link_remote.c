@@ -19,33 +19,41 @@ static void readlink_interrupted(void *arg)
     e2b_call_cancel(op->call);
 }
 
-/* Contains, keeps and shows a text; a text that can't be shown is an I/O error of the link. */
+/*
+ * A text that can't be shown is an I/O error of the link.  What is contained depends on where
+ * the link is, and its directory may be moved: so it is done anew for each reply.
+ */
 static void show(struct fsreq *req, struct inode *i, const char *text, size_t len)
 {
-    struct remote *r = i->remote;
     autofree char *dir = remote_path(i->parent);
+    autofree char *shown = contain_link(dir, text, len);
     struct e2b_err err = { 0 };
-    char *shown = contain_link(dir, text, len);
 
     if (!shown) {
         e2b_fail(&err, EIO, "the text of this symlink is empty or too long");
         fsreq_reply_err(req, &err);
         return;
     }
-    free(r->link_text);
-    r->link_text = shown;
-    r->link_version = r->entry.mtime;
     fsreq_reply_readlink(req, shown);
+}
+
+static void keep(struct remote *r, const char *text, size_t len)
+{
+    free(r->link_text);
+    r->link_text = xstrndup(text, len);
+    r->link_version = r->entry.mtime;
 }
 
 static void have_text(void *arg, const char *text, size_t len, const struct e2b_err *err)
 {
     struct readlink_op *op = arg;
 
-    if (err)
+    if (err) {
         fsreq_reply_err(op->req, err);
-    else
+    } else {
+        keep(op->req->inode->remote, text, len);
         show(op->req, op->req->inode, text, len);
+    }
     free(op);
 }
 
@@ -59,7 +67,7 @@ static void remote_readlink(struct fsreq *req, struct inode *i)
     if (remote_peek_attr(i, &st) > 0) {
         if (r->link_text && r->link_version.tv_sec == r->entry.mtime.tv_sec &&
             r->link_version.tv_nsec == r->entry.mtime.tv_nsec) {
-            fsreq_reply_readlink(req, r->link_text);
+            show(req, i, r->link_text, strlen(r->link_text));
             return;
         }
         if (r->entry.is_rich && r->entry.link_text) { /* the listing brought it */

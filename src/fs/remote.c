@@ -33,6 +33,8 @@ void remote_free(struct remote *r)
         return;
     if (r->is_new)
         LIST_REMOVE(r, created);
+    if (r->commits > 0)
+        LIST_REMOVE(r, committing);
     if (r->spool)
         spool_close(r->spool);
     if (r->blocks)

@@ -30,16 +30,17 @@ struct remote {
     bool is_new;            /* made here, never committed; in fs->created */
     LIST_ENTRY(remote) created;
 
-    char *link_text; /* symlinks: contained text; owned */
+    char *link_text; /* symlinks: as the sandbox told; owned */
     struct timespec link_version;
 
     struct blocks_file *blocks; /* regular files, while open or written; owned */
     struct spool_file *spool;   /* while written; owned */
     size_t opens, writers;      /* handles */
-    size_t commits;             /* commit operations under way */
-    bool is_written;            /* since the spool was opened: more than made or emptied */
-    bool has_pages;             /* the kernel may hold pages of the version in `blocks` */
-    size_t notices;             /* invalidations of those pages under way */
+    size_t commits;             /* commit operations under way; if any, in fs->committing */
+    LIST_ENTRY(remote) committing;
+    bool is_written; /* since the spool was opened: more than made or emptied */
+    bool has_pages;  /* the kernel may hold pages of the version in `blocks` */
+    size_t notices;  /* invalidations of those pages under way */
 };
 
 /* Marks an entry of a snapshot that exists but whose attributes must be asked for: what a

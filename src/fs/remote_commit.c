@@ -21,7 +21,11 @@ int remote_spool(struct inode *i, bool truncate, struct e2b_err *err)
                                .mode = r->entry.mode & 07777,
                                .truncate = truncate };
     r->is_written = false;
-    return spool_open(i->fs->spool, &how, &r->spool, err);
+    if (spool_open(i->fs->spool, &how, &r->spool, err) < 0)
+        return -err->errnum;
+    if (i->is_detached) /* removed or replaced while open: its name is not its own any more */
+        spool_detach(r->spool);
+    return 0;
 }
 
 struct remote_commit {
@@ -59,7 +63,8 @@ static void committed(void *arg, const struct e2b_entry *entry, const struct e2b
     struct inode *i = c->inode;
     struct remote *r = i->remote;
 
-    r->commits--;
+    if (--r->commits == 0)
+        LIST_REMOVE(r, committing);
     if (!err)
         learn_commit(i, entry);
     if (c->fn)
@@ -79,7 +84,8 @@ struct remote_commit *remote_commit(struct inode *i, remote_fn *fn, void *arg)
 
     *c = (struct remote_commit){ .inode = i, .fn = fn, .arg = arg };
     inode_hold(i);
-    i->remote->commits++;
+    if (i->remote->commits++ == 0)
+        LIST_INSERT_HEAD(&i->fs->committing, i->remote, committing);
     c->wait = spool_commit(i->remote->spool, committed, c);
     return c;
 }

@@ -4,6 +4,7 @@
  * size -> (what is written is committed) -> mode -> times -> reply.
  */
 #include "fs/remote.h"
+#include "util/clock.h"
 #include "util/xalloc.h"
 
 #include <errno.h>
@@ -105,6 +106,11 @@ static void set_size(struct setattr_op *op)
     struct remote *r = op->inode->remote;
     struct e2b_err err = { 0 };
 
+    if (op->inode->is_detached && r->writers == 0) { /* its name is another file's by now */
+        fsreq_reply_errno(op->req, ESTALE);
+        free(op);
+        return;
+    }
     op->left &= ~(FUSE_SET_ATTR_SIZE | TIMES); /* a new size brings its own time */
     if (r->writers == 0 && !r->spool) {        /* truncate(2) of a file that nobody writes */
         run(op, E2B_FOP_TRUNCATE, &(struct e2b_fop_args){ .size = op->st.st_size });
@@ -125,6 +131,20 @@ static void set_size(struct setattr_op *op)
     setattr_next(op);
 }
 
+/* Removed while open: it is changed here only, where its last users look. */
+static void set_detached(struct setattr_op *op)
+{
+    struct e2b_entry *e = &op->inode->remote->entry;
+
+    if (op->left & FUSE_SET_ATTR_MODE)
+        e->mode = (e->mode & S_IFMT) | (op->st.st_mode & 07777);
+    if (op->left & FUSE_SET_ATTR_MTIME)
+        e->mtime = op->st.st_mtim;
+    else if (op->left & FUSE_SET_ATTR_MTIME_NOW)
+        e->mtime = clock_wall();
+    op->left &= ~(FUSE_SET_ATTR_MODE | TIMES);
+}
+
 static void setattr_next(struct setattr_op *op)
 {
     struct remote *r = op->inode->remote;
@@ -142,6 +162,10 @@ static void setattr_next(struct setattr_op *op)
             return;
         }
         op->left &= ~OWNER;
+        todo = op->left;
+    }
+    if (op->inode->is_detached) {
+        set_detached(op);
         todo = op->left;
     }
     if ((todo & (FUSE_SET_ATTR_MODE | TIMES)) && r->spool &&
