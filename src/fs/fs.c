@@ -21,6 +21,7 @@
 
 enum {
     LINGER_MS = 3000, /* after a lazy unmount: how long users of open files are served */
+    END_REQUESTS_MS = 5000,
     DRAIN_MS = 60000, /* how long shutdown waits for commits */
     WAKE_CHECK_MS = 5000,
     ASLEEP_MS = 15000, /* a gap this long between two checks was a suspend */
@@ -256,6 +257,7 @@ static int fs_start(struct mount *m, struct e2b_err *err)
 
     TAILQ_INIT(&fs->requests);
     LIST_INIT(&fs->created);
+    LIST_INIT(&fs->handles);
     inodes_init(&fs->inodes);
     errlog_init(&fs->errlog);
     fs->mounted_at = clock_wall();
@@ -333,6 +335,19 @@ static void drained(void *arg, size_t left)
     m->drained_left = left;
 }
 
+/* Commits what is dirty, within a bound. */
+static void drain_spool(struct mount *m)
+{
+    struct fs *fs = &m->fs;
+
+    if (!fs->spool)
+        return;
+    m->is_drained = false;
+    spool_drain(fs->spool, DRAIN_MS, drained, m);
+    while (!m->is_drained)
+        loop_turn(fs->loop, -1);
+}
+
 static void cancel_requests(struct fs *fs)
 {
     struct fsreq *req, *next;
@@ -342,6 +357,31 @@ static void cancel_requests(struct fs *fs)
         if (req->on_interrupt)
             req->on_interrupt(req->interrupt_arg);
     }
+}
+
+/* Ends what waits, and while anything does, what comes: a notification under way may wait for a
+ * page whose READ is only now taken from the kernel. */
+static void end_requests(struct fs *fs)
+{
+    int64_t end = loop_now_ms(fs->loop) + END_REQUESTS_MS;
+
+    while ((fs->notices > 0 || !TAILQ_EMPTY(&fs->requests)) && loop_now_ms(fs->loop) < end) {
+        cancel_requests(fs);
+        loop_turn(fs->loop, 10);
+    }
+}
+
+/* No RELEASE comes for what is open when the connection ends. */
+static void close_handles(struct fs *fs)
+{
+    struct handle *h;
+
+    if (!TAILQ_EMPTY(&fs->requests)) {
+        log_warning("fs", "a request would not end");
+        return;
+    }
+    while ((h = LIST_FIRST(&fs->handles)))
+        handle_free(h);
 }
 
 /*
@@ -355,19 +395,19 @@ static void fs_stop(struct mount *m)
 
     if (io && fuse_io_device(io))
         runfile_remove(fuse_io_device(io));
-    if (fs->spool) {
-        spool_drain(fs->spool, DRAIN_MS, drained, m);
-        while (!m->is_drained)
-            loop_turn(fs->loop, -1);
-        if (m->drained_left > 0)
-            log_warning("fs", "not committed: %zu files; they are kept in the spool",
-                        m->drained_left);
-    }
+    drain_spool(m); /* whoever waits in close() hears how it ended */
     fs->is_stopping = true;
-    if (io)
+    if (io) {
+        end_requests(fs);
         fuse_io_quiesce(io);
+        end_requests(fs);
+        close_handles(fs);
+        drain_spool(m);
+    }
+    if (m->drained_left > 0)
+        log_warning("fs", "not committed: %zu files; they are kept in the spool",
+                    m->drained_left);
     workers_free(fs->notifier);
-    cancel_requests(fs);
     spool_stop(fs->spool);
     e2b_client_free(fs->client); /* runs the completions of what was in flight */
     if (fs->loop) {

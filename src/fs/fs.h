@@ -41,8 +41,10 @@ struct fs {
     struct inodes inodes;
     struct errlog errlog;
     struct fuse_io *io;
+    size_t notices;                        /* under way (notify.c) */
     bool is_stopping;                      /* nothing more is told to the kernel on our own */
     TAILQ_HEAD(, fsreq) requests;          /* unanswered */
+    LIST_HEAD(, handle) handles;           /* open files and directories */
     struct fsreq_ended ended[FSREQ_ENDED]; /* a ring */
     size_t n_ended;
     LIST_HEAD(, remote) created;    /* files that exist only here so far (remote.h) */

@@ -216,6 +216,7 @@ struct handle *handle_new(struct inode *i, struct fuse_file_info *fi)
 
     inode_hold(i);
     h->inode = i;
+    LIST_INSERT_HEAD(&i->fs->handles, h, link);
     h->flags = fi->flags;
     fi->fh = (uint64_t)(uintptr_t)h;
     return h;
@@ -223,6 +224,7 @@ struct handle *handle_new(struct inode *i, struct fuse_file_info *fi)
 
 void handle_free(struct handle *h)
 {
+    LIST_REMOVE(h, link);
     NODE(h->inode, release)(h);
     dirlist_free(h->list);
     text_unref(h->text);

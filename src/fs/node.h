@@ -69,11 +69,12 @@ extern const struct node_type node_default;
  */
 struct handle {
     struct inode *inode;
-    int flags;            /* open flags */
-    struct text *text;    /* generated files: the content of this open; counted */
-    struct dirlist *list; /* directories: the names of this open (dirlist.h); owned */
-    void *state;          /* what else the type keeps; the type frees it in release */
-    int64_t served_size;  /* remote files: of the version whose bytes were read here; 0: none */
+    LIST_ENTRY(handle) link; /* in fs->handles: what is open when the mount ends */
+    int flags;               /* open flags */
+    struct text *text;       /* generated files: the content of this open; counted */
+    struct dirlist *list;    /* directories: the names of this open (dirlist.h); owned */
+    void *state;             /* what else the type keeps; the type frees it in release */
+    int64_t served_size; /* remote files: of the version whose bytes were read here; 0: none */
     uint32_t failures_seen; /* remote files: commit failures already reported here */
 };
 

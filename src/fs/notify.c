@@ -7,6 +7,7 @@
 #include <string.h>
 
 struct notice {
+    struct fs *fs;
     struct fuse_session *session; /* outlives the notifier thread (fs.c) */
     uint64_t nodeid;
     char *name; /* NULL: the inode itself; owned */
@@ -30,6 +31,7 @@ static void notice_done(void *arg)
 {
     struct notice *n = arg;
 
+    n->fs->notices--;
     if (n->done)
         n->done(n->arg);
     free(n->name);
@@ -40,6 +42,8 @@ static void send(struct fs *fs, const struct notice *what)
 {
     struct notice *n = xmemdup(what, sizeof(*what));
 
+    n->fs = fs;
+    fs->notices++;
     if (!fs->io || fs->is_stopping) {
         loop_post(fs->loop, notice_done, n);
         return;
