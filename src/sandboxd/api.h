@@ -39,7 +39,10 @@ void api_error(struct request *rq, int status, const char *fmt, ...)
 void envd_error(struct request *rq, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* One call to the sandbox's agent on behalf of a request; see channel_call. */
+/*
+ * One call to the sandbox's agent on behalf of a request; see channel_call.  After a negative
+ * result the request is answered or over.
+ */
 int agent_ask(struct request *rq, struct msg *request, struct msg *reply, int *code,
               const char **text);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* envd's small endpoints (envd.md 5), and what all of envd's handlers share. */
 #include "api.h"
+#include "edge.h"
 #include "sampler.h"
 #include "util/json.h"
 #include "util/xalloc.h"
@@ -30,8 +31,14 @@ void envd_error(struct request *rq, int status, const char *fmt, ...)
 int agent_ask(struct request *rq, struct msg *request, struct msg *reply, int *code,
               const char **text)
 {
-    return channel_call(rq->sandbox->channel, request, reply, CHANNEL_NO_DEADLINE,
-                        request_given_up, rq, code, text);
+    int r = channel_call(rq->sandbox->channel, request, reply, CHANNEL_NO_DEADLINE,
+                         request_given_up, rq, code, text);
+
+    /* An agent that somebody in the sandbox killed is an envd that doesn't listen any more. */
+    if (r < 0 && !request_is_over(rq))
+        edge_error(rq, 502, rq->sandbox->id, "The sandbox is running but port is not open",
+                   rq->port);
+    return r;
 }
 
 void envd_health(struct request *rq)

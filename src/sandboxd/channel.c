@@ -78,7 +78,9 @@ static void *read_all(void *arg)
     pthread_mutex_lock(&ch->lock);
     ch->is_dead = true;
     LIST_FOREACH(p, &ch->calls, link)
-    pthread_cond_signal(&p->wake);
+    {
+        pthread_cond_signal(&p->wake);
+    }
     pthread_mutex_unlock(&ch->lock);
     return NULL;
 }

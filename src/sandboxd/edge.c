@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ENVD_PORT = 49983, TRANSITION_MS = 60000 };
+enum { ENVD_PORT = 49983, TRANSITION_MS = 60000, DIAL_MS = 5000 };
 
 static const char *const internal_paths[] = { "/init",   "/freeze",   "/unfreeze", "/fsfreeze",
                                               "/fsthaw", "/collapse", "/upgrade" };
@@ -262,6 +262,27 @@ static bool enter(struct request *rq, struct sandbox *sb, int port)
     return true;
 }
 
+/* True if something listens there: five attempts, which take about a second. */
+static bool dial(struct request *rq, struct sandbox *sb, int port)
+{
+    for (int attempt = 0; attempt < 5; attempt++) {
+        automsg struct msg request = MSG_INIT, reply = MSG_INIT;
+        const char *text;
+        int code = 0;
+
+        if (!request_wait(rq, 100 * attempt))
+            return false;
+        request.kind = MSG_CONNECT;
+        msg_put_u32(&request, (uint32_t)port);
+        if (channel_call(sb->channel, &request, &reply, DIAL_MS, request_given_up, rq, &code,
+                         &text) < 0)
+            return false;
+        if (!code)
+            return true;
+    }
+    return false;
+}
+
 static bool check_port(struct request *rq, struct sandbox *sb, int port)
 {
     const char *given = request_header(rq, "e2b-traffic-access-token");
@@ -282,11 +303,12 @@ static bool check_port(struct request *rq, struct sandbox *sb, int port)
                    0);
         return false;
     }
-    /* Five attempts to dial take about a second. */
-    if (request_wait(rq, 1000))
-        edge_error(rq, 502, sb->id, "The sandbox is running but port is not open", port);
-    else
+    if (dial(rq, sb, port))
+        respond_text(rq, 501, "e2b-sandboxd does not pass requests on to ports of a sandbox\n");
+    else if (request_is_over(rq))
         rq->is_cut = true;
+    else
+        edge_error(rq, 502, sb->id, "The sandbox is running but port is not open", port);
     return false;
 }
 

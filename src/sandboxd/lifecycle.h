@@ -37,6 +37,8 @@ struct life_spec {
 int life_start(const char *data_dir, const char *seed, bool is_kept, struct e2b_err *err);
 /* Stops the timer and ends every sandbox; later creations fail. */
 void life_stop(void);
+/* When no thread is left that could create one. */
+void life_free(void);
 
 /* Starts a sandbox; *out is a new reference. 0 or -errno. */
 int life_create(struct life_spec *spec, struct sandbox **out, struct e2b_err *err);

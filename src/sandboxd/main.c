@@ -108,6 +108,7 @@ static void stop(struct server *s)
     if (s->has_sampler)
         sampler_stop();
     process_wait_pumps();
+    life_free();
     if (s->has_containers)
         container_teardown();
     datadir_close(&s->data);

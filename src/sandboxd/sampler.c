@@ -102,8 +102,10 @@ static struct sandbox **running(size_t *count)
     store_lock();
     list = calloc(HASH_COUNT(store_all()) + 1, sizeof(struct sandbox *));
     HASH_ITER(hh, store_all(), sb, next)
-    if (list && sb->state == RUNNING && !sb->is_synthetic)
-        list[n++] = sandbox_ref(sb);
+    {
+        if (list && sb->state == RUNNING && !sb->is_synthetic)
+            list[n++] = sandbox_ref(sb);
+    }
     store_unlock();
     *count = n;
     return list;
