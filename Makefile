@@ -96,10 +96,12 @@ $(B)/lib/libe2b.so.$(SOVERSION): $(LIB_OBJS) src/libe2b.map
 $(B)/lib/libe2b.so: $(B)/lib/libe2b.so.$(SOVERSION)
 	$(Q)ln -sf $(<F) $@
 
+# PREFIX may change from one call to the next, so installing fills it in once more.
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(libdir)|;s|@INCLUDEDIR@|$(includedir)|' \
+	-e 's|@VERSION@|$(VERSION)|;s|@REQUIRES@|$(PKGS_LIB)|' src/e2b.pc.in
 $(B)/lib/pkgconfig/e2b.pc: src/e2b.pc.in Makefile
 	@mkdir -p $(@D)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(libdir)|;s|@INCLUDEDIR@|$(includedir)|' \
-		-e 's|@VERSION@|$(VERSION)|;s|@REQUIRES@|$(PKGS_LIB)|' $< >$@
+	$(Q)$(fill_in) >$@
 
 $(B)/bin/e2bfs: $(FS_OBJS) $(B)/lib/libe2b.a
 	@mkdir -p $(@D)
@@ -211,7 +213,7 @@ install: all ## into DESTDIR and PREFIX (/usr/local)
 	$(Q)install -m 644 $(B)/lib/libe2b.a $(DESTDIR)$(libdir)
 	$(Q)install -m 755 $(B)/lib/libe2b.so.$(SOVERSION) $(DESTDIR)$(libdir)
 	$(Q)ln -sf libe2b.so.$(SOVERSION) $(DESTDIR)$(libdir)/libe2b.so
-	$(Q)install -m 644 $(B)/lib/pkgconfig/e2b.pc $(DESTDIR)$(libdir)/pkgconfig
+	$(Q)$(fill_in) >$(DESTDIR)$(libdir)/pkgconfig/e2b.pc
 	$(Q)install -m 644 $(HEADERS) $(DESTDIR)$(includedir)/e2b
 	$(Q)$(foreach page,$(MAN_PAGES),install -m 644 $(page) $(call man_path,$(page));)
 

@@ -261,7 +261,6 @@ PYTHON
 
 @test "two writers to two files do not disturb each other" {
     local pids=()
-    copiers=()
     for n in 1 2 3 4; do
         random_file "$T/in$n" 2000000
         cp "$T/in$n" "$fs/tmp/out$n" &
