@@ -31,6 +31,12 @@
 /* The cells of BOX_COLUMNS.  `now` is the server's time (unix seconds). */
 void box_row(struct out *out, const struct e2b_sandbox *box, int64_t now);
 
+/* Its `name` as in the list; NULL if it has none. */
+const char *box_name(const struct e2b_sandbox *box);
+
+/* How long its current run has lasted, or its last one if it is paused; seconds. */
+int64_t box_uptime(const struct e2b_sandbox *box, int64_t now);
+
 /* The server's time as this machine knows it. */
 int64_t box_now(const struct e2b_client *client);
 

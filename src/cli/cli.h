@@ -53,6 +53,8 @@ void cli_note(const struct cli *cli, const char *fmt, ...)
 
 /* Asks on the terminal; false for anything but yes. Only call if cli_may_ask. */
 bool cli_confirm(const struct cli *cli, const char *question);
+/* The same, but the answer must be the number. */
+bool cli_confirm_number(const struct cli *cli, const char *question, size_t number);
 bool cli_may_ask(const struct cli *cli);
 
 /* True if errors and results are JSON. */

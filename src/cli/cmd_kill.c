@@ -2,11 +2,8 @@
 #include "cmd.h"
 
 #include "prefix.h"
-#include "target.h"
+#include "targets.h"
 #include "util/buf.h"
-#include "util/xalloc.h"
-
-#include <string.h>
 
 struct kill_opts {
     bool is_forced, is_dry_run;
@@ -25,40 +22,7 @@ static const struct out_col kill_cols[] = {
     { NULL, NULL, 0, 0 },
 };
 
-struct victims {
-    struct target *v;
-    size_t n;
-};
-
-static bool has_victim(const struct victims *victims, const struct target *t)
-{
-    for (size_t i = 0; i < victims->n; i++) {
-        if (victims->v[i].account == t->account && strcmp(victims->v[i].id, t->id) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Finds out what the names mean before anything is ended; what can't be found is reported. */
-static void resolve_all(struct cli *cli, const struct target_names *names,
-                        struct victims *victims, struct cli_tally *tally)
-{
-    victims->v = xcalloc(names->n + 1, sizeof(*victims->v));
-    for (size_t i = 0; i < names->n; i++) {
-        struct target target = { 0 };
-        struct e2b_err err = { 0 };
-
-        if (target_resolve(cli, names->v[i], PREFIX_MIN_DESTRUCTIVE, &target, &err) < 0) {
-            cli_tally_add(tally, cli_report(cli, &err, names->v[i]));
-        } else if (has_victim(victims, &target)) {
-            target_clear(&target);
-        } else {
-            victims->v[victims->n++] = target;
-        }
-    }
-}
-
-static bool confirm(const struct cli *cli, const struct victims *victims)
+static bool confirm(const struct cli *cli, const struct targets *victims)
 {
     enum { NAMED_MAX = 5 };
     autobuf struct buf question = BUF_INIT;
@@ -97,18 +61,15 @@ static int kill_run(struct cli *cli, const void *opts, const struct opt_operands
                     struct e2b_err *err)
 {
     const struct kill_opts *o = opts;
-    struct target_names names;
-    struct victims victims = { 0 };
+    struct targets victims;
     struct cli_tally tally = { 0 };
     int r;
 
     if (!o->is_forced && !o->is_dry_run && !cli_may_ask(cli))
         return cli_usage(cli, err, "kill: there is no terminal to ask on: --force is needed");
-    r = target_names_read(cli, operands, &names, err);
+    r = targets_resolve(cli, operands, PREFIX_MIN_DESTRUCTIVE, &victims, &tally, err);
     if (r < 0)
         return r;
-    resolve_all(cli, &names, &victims, &tally);
-    target_names_free(&names);
 
     out_begin(cli->out, kill_cols, OUT_PLAIN);
     if (victims.n > 0 && !o->is_forced && !o->is_dry_run && !confirm(cli, &victims)) {
@@ -122,9 +83,7 @@ static int kill_run(struct cli *cli, const void *opts, const struct opt_operands
             cli_tally_add(&tally, r < 0 ? cli_report(cli, &one, victims.v[i].id) : 0);
         }
     }
-    for (size_t i = 0; i < victims.n; i++)
-        target_clear(&victims.v[i]);
-    free(victims.v);
+    targets_clear(&victims);
     return cli_tally_end(cli, &tally, err);
 }
 

@@ -118,17 +118,33 @@ bool cli_may_ask(const struct cli *cli)
     return !cli->g.has_no_input && cli->stdin_is_terminal && cli->stderr_is_terminal;
 }
 
+/* False at the end of the input. */
+static bool ask(const char *question, const char *choices, char *answer, int size)
+{
+    (void)fprintf(stderr, "%s %s ", question, choices);
+    (void)fflush(stderr);
+    if (!fgets(answer, size, stdin))
+        return false;
+    answer[strcspn(answer, "\r\n")] = '\0';
+    return true;
+}
+
 bool cli_confirm(const struct cli *cli, const char *question)
 {
     char answer[16];
 
     (void)cli;
-    (void)fprintf(stderr, "%s [y/N] ", question);
-    (void)fflush(stderr);
-    if (!fgets(answer, sizeof(answer), stdin))
-        return false;
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
+    return ask(question, "[y/N]", answer, sizeof(answer)) &&
+           (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0);
+}
+
+bool cli_confirm_number(const struct cli *cli, const char *question, size_t number)
+{
+    char answer[32], expected[32];
+
+    (void)cli;
+    (void)snprintf(expected, sizeof(expected), "%zu", number);
+    return ask(question, "[number]", answer, sizeof(answer)) && strcmp(answer, expected) == 0;
 }
 
 void cli_tally_add(struct cli_tally *tally, int code)
