@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The mountpoint: one directory per sandbox, and .e2b. */
+/* The mountpoint: one directory per sandbox, and the rows of tree_root. */
 #include "fs/dirlist.h"
 #include "fs/fs.h"
 #include "fs/tree.h"
@@ -23,13 +23,21 @@ static bool may_be_id(const char *name)
     return n > 0 && name[n] == '\0';
 }
 
+enum { NAME_MS = 60 * 1000 }; /* how long the kernel may keep the names of the table */
+
 static struct inode *root_peek_child(struct inode *dir, const char *name, int64_t *left_ms)
 {
     const struct node_entry *row = tree_find(tree_root, name);
 
     if (row) {
-        *left_ms = 60 * 1000;
-        return inode_make(dir, row->name, row->type, row, NULL);
+        struct inode *i = inode_make(dir, row->name, row->type, row, NULL);
+        struct stat st;
+
+        *left_ms = NAME_MS;
+        if (i->type->peek_attr(i, &st) >= 0)
+            return i;
+        inode_drop_unused(i);
+        return NULL;
     }
     if (!fleet_peek(dir->fs->fleet, left_ms) || !fleet_find(dir->fs->fleet, name))
         return NULL;
@@ -100,14 +108,15 @@ static void lookup_listed(void *arg, const struct e2b_sandbox_list *list,
 
 static void root_lookup(struct fsreq *req, struct inode *dir, const char *name)
 {
+    const struct node_entry *row = tree_find(tree_root, name);
     int64_t left_ms = 0;
-    struct inode *i;
 
-    if (tree_find(tree_root, name)) {
-        i = root_peek_child(dir, name, &left_ms);
-        fsreq_reply_entry(req, i, left_ms);
+    if (row) {
+        struct inode *i = inode_make(dir, row->name, row->type, row, NULL);
+
+        NODE(i, present)(req, i, NAME_MS);
     } else if (!may_be_id(name)) {
-        fsreq_reply_negative(req, 60 * 1000);
+        fsreq_reply_negative(req, NAME_MS);
     } else if (fleet_peek(req->fs->fleet, &left_ms)) {
         answer_lookup(req, name, left_ms);
     } else {
@@ -122,7 +131,8 @@ static void answer_opendir(struct fsreq *req, const struct e2b_sandbox_list *lis
 
     h->list = dirlist_new();
     for (const struct node_entry *row = tree_root; row->name; row++)
-        dirlist_add(h->list, row->name, row->type->kind);
+        if (!(row->flags & NODE_HIDDEN))
+            dirlist_add(h->list, row->name, row->type->kind);
     for (size_t k = 0; k < list->n; k++)
         dirlist_add(h->list, list->v[k].id, S_IFDIR);
     handle_reply_open(req, h, fi);

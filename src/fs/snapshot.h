@@ -57,12 +57,14 @@ void vfile_metrics_fill(struct snapshot *snap);      /* <id>/metrics */
 void vfile_metrics_json_fill(struct snapshot *snap); /* <id>/metrics.json */
 void vfile_error_fill(struct snapshot *snap);        /* <id>/error and .e2b/error */
 void vfile_ctl_fill(struct snapshot *snap);          /* <id>/ctl, as read */
-void vfile_readme_fill(struct snapshot *snap);       /* .e2b/README */
+void vfile_readme_fill(struct snapshot *snap);       /* .e2b/README, and at the root */
 void vfile_version_fill(struct snapshot *snap);      /* .e2b/version */
 void vfile_config_fill(struct snapshot *snap);       /* .e2b/config */
 void vfile_status_fill(struct snapshot *snap);       /* .e2b/status */
 void vfile_stats_fill(struct snapshot *snap);        /* .e2b/stats */
 void vfile_index_fill(struct snapshot *snap);        /* .e2b/index */
+void vfile_metrics_all_fill(struct snapshot *snap);  /* .e2b/metrics */
+void vfile_summary_fill(struct snapshot *snap);      /* .e2b/summary.json */
 
 /* mtimes that are known without rendering. */
 struct timespec vfile_info_mtime(const struct inode *i);

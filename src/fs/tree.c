@@ -32,12 +32,38 @@ static const struct node_entry tree_e2b[] = {
     { .name = "stats", .type = &node_snapshot, .mode = 0444, .fill = vfile_stats_fill },
     { .name = "error", .type = &node_snapshot, .mode = 0444, .fill = vfile_error_fill },
     { .name = "index", .type = &node_snapshot, .mode = 0444, .fill = vfile_index_fill },
+    { .name = "metrics",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .fill = vfile_metrics_all_fill,
+      .age_ms = 1000 }, /* made once for lookup and open, however long that took */
+    { .name = "summary.json",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .fill = vfile_summary_fill },
     { .name = "pending", .type = &node_pending, .mode = 0700 },
     { .name = NULL },
 };
 
 const struct node_entry tree_root[] = {
     { .name = ".e2b", .type = &node_static, .mode = 0555, .entries = tree_e2b },
+    /* Where people and coding agents look first; not listed, since `cat *` is about sandboxes.
+     */
+    { .name = "README",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .flags = NODE_HIDDEN,
+      .fill = vfile_readme_fill },
+    { .name = "AGENTS.md",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .flags = NODE_HIDDEN,
+      .fill = vfile_readme_fill },
+    { .name = "CLAUDE.md",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .flags = NODE_HIDDEN,
+      .fill = vfile_readme_fill },
     { .name = NULL },
 };
 

@@ -33,7 +33,7 @@ struct node_entry {
 };
 
 extern const struct node_entry tree_sandbox[]; /* <mnt>/<id>/ */
-extern const struct node_entry tree_root[];    /* <mnt>/: .e2b, besides the sandboxes */
+extern const struct node_entry tree_root[];    /* <mnt>/: what isn't a sandbox */
 
 /* The row for `name`, or NULL. */
 const struct node_entry *tree_find(const struct node_entry *table, const char *name);

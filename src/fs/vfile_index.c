@@ -7,7 +7,7 @@
  * separated by tabs.  Times are absolute.  What is empty is "-"; a tab, newline, backslash or
  * anything that a terminal would obey is escaped as in C (\t \n \\ \xNN).
  */
-#include "fs/snapshot.h"
+#include "fs/vfile_list.h"
 #include "util/clock.h"
 #include "util/utf8.h"
 #include "util/xalloc.h"
@@ -56,27 +56,11 @@ static int put_line(struct buf *out, const struct e2b_sandbox *s)
     return buf_append(out, line.data, line.len);
 }
 
-static int by_start(const void *a, const void *b)
-{
-    const struct e2b_sandbox *x = *(const struct e2b_sandbox *const *)a;
-    const struct e2b_sandbox *y = *(const struct e2b_sandbox *const *)b;
-
-    if (x->started_at.tv_sec != y->started_at.tv_sec)
-        return x->started_at.tv_sec < y->started_at.tv_sec ? -1 : 1;
-    if (x->started_at.tv_nsec != y->started_at.tv_nsec)
-        return x->started_at.tv_nsec < y->started_at.tv_nsec ? -1 : 1;
-    return strcmp(x->id, y->id);
-}
-
 static void finish(struct snapshot *snap, const struct e2b_sandbox_list *list)
 {
-    enum { POINTER = sizeof(const struct e2b_sandbox *) };
-    autofree const struct e2b_sandbox **order = xcalloc(list->n + 1, POINTER);
+    autofree const struct e2b_sandbox **order = vfile_by_start(list);
     int r = 0;
 
-    for (size_t i = 0; i < list->n; i++)
-        order[i] = &list->v[i];
-    qsort(order, list->n, POINTER, by_start);
     for (size_t i = 0; i < list->n && r == 0; i++)
         r = put_line(&snap->out, order[i]);
     if (r < 0)
@@ -85,25 +69,7 @@ static void finish(struct snapshot *snap, const struct e2b_sandbox_list *list)
         snapshot_finish(snap);
 }
 
-static void have_list(void *arg, const struct e2b_sandbox_list *list, const struct e2b_err *err)
-{
-    if (err)
-        snapshot_fail(arg, err);
-    else
-        finish(arg, list);
-}
-
-static void cancel(void *arg)
-{
-    fleet_cancel(arg);
-}
-
 void vfile_index_fill(struct snapshot *snap)
 {
-    const struct e2b_sandbox_list *list = fleet_peek(snap->fs->fleet, NULL);
-
-    if (list)
-        finish(snap, list);
-    else
-        snapshot_await(snap, cancel, fleet_want(snap->fs->fleet, have_list, snap));
+    vfile_with_list(snap, finish);
 }

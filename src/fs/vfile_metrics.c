@@ -5,6 +5,8 @@
  * fleet asks for the neighbours, too, so that a look at every sandbox is one request per
  * hundred.  Nothing is sent to the sandbox itself, so a paused one shows its last sample.
  */
+#include "fs/vfile_metrics.h"
+
 #include "fs/snapshot.h"
 #include "util/clock.h"
 #include "util/jsonw.h"
@@ -14,11 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-    FRESH_MS = 5000,  /* the period in which the service samples */
-    STALE_MS = 60000, /* an older one is better than nothing while the API can't be asked */
-    CPU_DIGITS = 2,
-};
+enum { CPU_DIGITS = 2 };
 
 /* --- the two forms ------------------------------------------------------------------------ */
 
@@ -39,9 +37,14 @@ static const struct {
 #undef AT
 };
 
-/* A value as text; false if the server doesn't say (the line is then left out: a made-up 0
- * would be believed). */
-static bool field_text(const struct e2b_metrics *m, size_t i, struct buf *out)
+enum { N_FIELDS = sizeof(fields) / sizeof(fields[0]) };
+
+const char *metrics_field_key(size_t i)
+{
+    return i < N_FIELDS ? fields[i].key : NULL;
+}
+
+bool metrics_field_text(const struct e2b_metrics *m, size_t i, struct buf *out)
 {
     int64_t n;
 
@@ -62,10 +65,10 @@ static void render_text(const struct e2b_metrics *m, struct buf *out)
 {
     if (!m)
         return; /* no sample yet: empty */
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+    for (size_t i = 0; i < N_FIELDS; i++) {
         autobuf struct buf value = BUF_INIT;
 
-        if (field_text(m, i, &value))
+        if (metrics_field_text(m, i, &value))
             buf_printf(out, "%s %s\n", fields[i].key, buf_str(&value));
     }
 }
@@ -80,10 +83,10 @@ static void render_json(const struct e2b_metrics *m, struct buf *out)
     }
     buf_printf(out, "{\n  \"timestamp\": \"%s\"",
                rfc3339_format((struct timespec){ .tv_sec = m->timestamp_unix }, 0, time));
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+    for (size_t i = 0; i < N_FIELDS; i++) {
         autobuf struct buf value = BUF_INIT;
 
-        if (field_text(m, i, &value))
+        if (metrics_field_text(m, i, &value))
             buf_printf(out, ",\n  \"%s\": %s", fields[i].name, buf_str(&value));
     }
     buf_puts(out, "\n}\n");
@@ -109,7 +112,7 @@ static void have_answer(struct snapshot *snap, const struct e2b_err *err, render
 {
     bool is_final = err && (err->errnum == ENOENT || err->errnum == ECANCELED);
 
-    if (!is_final && finish_if_known(snap, STALE_MS, render))
+    if (!is_final && finish_if_known(snap, METRICS_STALE_MS, render))
         return;
     if (err)
         snapshot_fail(snap, err);
@@ -134,7 +137,7 @@ static void cancel(void *arg)
 
 static void fill(struct snapshot *snap, render_fn *render, e2b_done_fn *have)
 {
-    if (!finish_if_known(snap, FRESH_MS, render))
+    if (!finish_if_known(snap, METRICS_FRESH_MS, render))
         snapshot_await(snap, cancel,
                        fleet_metrics_want(snap->fs->fleet, snap->sandbox, have, snap));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* .e2b/README: for people, and for coding agents that look into the tree. */
+/* .e2b/README, and by lookup at the root: for people, and for coding agents that look into the
+ * tree. */
 #include "fs/ctl.h"
 #include "fs/snapshot.h"
 
@@ -15,6 +16,8 @@ static const char before[] =
     "  <id>/fs/           the sandbox's own files, from its /\n"
     "  <id>/home          -> its user's home directory below fs/\n"
     "  .e2b/index         one line per sandbox: id state started ends template name\n"
+    "  .e2b/metrics       the latest samples, one line per sandbox\n"
+    "  .e2b/summary.json  how many, their sizes, the oldest and the newest\n"
     "  .e2b/status        is the service reachable, is something not committed\n"
     "  .e2b/stats config version error pending/\n"
     "\n"
@@ -34,7 +37,8 @@ static const char before[] =
     "WHAT COSTS WHAT\n"
     "\n"
     "  - Listing sandboxes, info.json, state, ctl, error: nothing, or one request each two\n"
-    "    seconds for all of them together.  metrics: one request per 100 sandboxes.\n"
+    "    seconds for all of them together.  metrics and .e2b/metrics: one request\n"
+    "    per 100 sandboxes.\n"
     "  - fs/: one request per directory that you look into, at most each second; one or\n"
     "    more per file that you read.  `find`, `grep -r` and `du` over fs/ are as many\n"
     "    requests as there are directories and files: start them below a directory, not at\n"

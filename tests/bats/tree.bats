@@ -23,7 +23,7 @@ readonly VIRTUAL_FILES='info.json state metrics metrics.json ctl error'
     mount_fs
     assert_equal "$(ls -A "$MNT/$id" | xargs)" \
         "ctl error fs home info.json metrics metrics.json state"
-    for name in README config error index stats status version; do
+    for name in README config error index metrics stats status summary.json version; do
         ls -A "$MNT/.e2b" | grep -qx "$name"
     done
 }
@@ -48,7 +48,7 @@ readonly VIRTUAL_FILES='info.json state metrics metrics.json ctl error'
         file=$MNT/$id/$file
         assert_equal "$file $(stat -c %s "$file")" "$file $(cat "$file" | wc -c)"
     done
-    for file in README version config index; do
+    for file in README version config index metrics summary.json; do
         file=$MNT/.e2b/$file
         assert_equal "$file $(stat -c %s "$file")" "$file $(cat "$file" | wc -c)"
         [ -s "$file" ]
@@ -170,6 +170,20 @@ readonly VIRTUAL_FILES='info.json state metrics metrics.json ctl error'
     mount_fs
     assert_equal "$(numbers)" "$first"
     assert_equal "$(cut -d ' ' -f 1 <<<"$first" | sort | uniq -d)" ""
+}
+
+@test "the root answers for the names where people and agents look, and does not list them" {
+    id=$(make_sandbox)
+    mount_fs
+    for name in README AGENTS.md CLAUDE.md; do
+        assert_same_content "$MNT/.e2b/README" "$MNT/$name"
+        assert_equal "$name $(stat -c '%a %s' "$MNT/$name")" \
+            "$name 444 $(stat -c %s "$MNT/.e2b/README")"
+        errno_is EPERM unlink "$MNT/$name"
+        errno_is EPERM write "$MNT/$name" x
+    done
+    assert_equal "$(ls -A "$MNT" | xargs)" ".e2b $id"
+    errno_is ENOENT stat "$MNT/readme"
 }
 
 @test "the README says what is dangerous" {

@@ -38,6 +38,56 @@ load helpers
     assert_equal "$(date -d "$(cut -f 3 <<<"$line")" +%s)" "$(date -d "$started" +%s)"
 }
 
+@test "summary.json adds up the list, and asks for nothing else" {
+    mount_fs
+    assert_equal "$(jq -c . "$MNT/.e2b/summary.json")" '{"sandboxes":0,"running":0,"paused":0,"cpuCount":0,"memoryMB":0,"diskSizeMB":0,"oldest":null,"newest":null}'
+    a=$(make_sandbox)
+    b=$(make_sandbox)
+    pause_sandbox "$(make_sandbox)"
+    unmount_fs
+    mount_fs
+    ledger_clear
+    summary=$(cat "$MNT/.e2b/summary.json")
+    [ "$(ledger_count true)" -le 1 ] || fail "$(ledger_list)"
+    assert_equal "$(jq -c '[.sandboxes, .running, .paused]' <<<"$summary")" '[3,2,1]'
+    expected=$(api GET '/v2/sandboxes?state=running' | jq -c '[map(.cpuCount), map(.memoryMB),
+        map(.diskSizeMB)] | map(add)')
+    assert_equal "$(jq -c '[.cpuCount, .memoryMB, .diskSizeMB]' <<<"$summary")" "$expected"
+    first=$(api GET /v2/sandboxes | jq -r 'sort_by(.startedAt, .sandboxID) | .[0].sandboxID')
+    assert_equal "$(jq -r .oldest.sandboxID <<<"$summary")" "$first"
+    newest=$(jq -r .newest.sandboxID <<<"$summary")
+    assert_equal "$(date -d "$(jq -r .newest.startedAt <<<"$summary")" +%s)" \
+        "$(date -d "$(api GET "/sandboxes/$newest" | jq -r .startedAt)" +%s)"
+}
+
+@test "metrics of the account are one line per sandbox and one request" {
+    a=$(make_sandbox)
+    b=$(make_sandbox)
+    mount_fs
+    wait_until 20 grep -q . "$MNT/$a/metrics"
+    wait_until 20 grep -q . "$MNT/$b/metrics"
+    wait_until 20 grep -q . "$MNT/.e2b/metrics"
+    ledger_clear
+    all=$(cat "$MNT/.e2b/metrics")
+    [ "$(ledger_count true)" -le 2 ] || fail "$(ledger_list)"
+    [ "$(ledger_count '.path | startswith("/sandboxes/metrics")')" -le 1 ]
+    assert_equal "$(ledger_count '.plane == "data"')" 0
+    assert_equal "$(cut -f 1 <<<"$all")" "$(cut -f 1 "$MNT/.e2b/index")"
+    assert_equal "$(awk -F '\t' 'NF != 9' <<<"$all")" ""
+    assert_equal "$(grep "^$a" <<<"$all" | cut -f 3)" \
+        "$(awk '$1 == "cpu_count" { print $2 }' "$MNT/$a/metrics")"
+    run ! grep -vE "^[a-z0-9]+(\s([0-9.]+|-)){8}$" <<<"$all"
+}
+
+@test "metrics of the account fail when they can't be had, and never pretend" {
+    make_sandbox >/dev/null
+    mount_fs
+    fault '[{"match":{"path":"/sandboxes/metrics*"},"kind":"status","value":400}]'
+    ls "$MNT" >/dev/null
+    run cat "$MNT/.e2b/metrics"
+    [ "$status" -ne 0 ]
+}
+
 @test "ctl reads back the state and the verbs, as comments" {
     id=$(make_sandbox)
     mount_fs
