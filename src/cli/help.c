@@ -11,7 +11,7 @@ static const struct {
     { E2B_EXIT_OK, "done" },
     { E2B_EXIT_FAILURE, "something else failed" },
     { E2B_EXIT_USAGE, "the command was called wrongly" },
-    { E2B_EXIT_NOT_FOUND, "no such sandbox" },
+    { E2B_EXIT_NOT_FOUND, "no such sandbox, or no such file in it" },
     { E2B_EXIT_AUTH, "no API key, or the server refused it" },
     { E2B_EXIT_TEMPORARY, "unreachable, overloaded or too slow: trying again may help" },
     { E2B_EXIT_STATE, "the sandbox is in the wrong state (paused, or changing)" },
