@@ -96,6 +96,22 @@ char *text_duration(int64_t seconds, char out[TEXT_DURATION_MAX])
     return out;
 }
 
+char *text_bytes(int64_t bytes, char out[TEXT_BYTES_MAX])
+{
+    static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    double v = (double)bytes / 1024;
+    size_t unit = 0;
+
+    if (bytes < 1024) {
+        (void)snprintf(out, TEXT_BYTES_MAX, "%" PRId64 " B", bytes);
+        return out;
+    }
+    for (; v >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        v /= 1024;
+    (void)snprintf(out, TEXT_BYTES_MAX, "%.1f %s", v, units[unit]);
+    return out;
+}
+
 size_t text_width(const char *s)
 {
     size_t len = strlen(s), width = 0;

@@ -36,6 +36,10 @@ int text_one_line(struct buf *out, const char *s, size_t len);
 enum { TEXT_DURATION_MAX = 48 };
 char *text_duration(int64_t seconds, char out[TEXT_DURATION_MAX]);
 
+/* "17 B", "1.5 MiB". */
+enum { TEXT_BYTES_MAX = 32 };
+char *text_bytes(int64_t bytes, char out[TEXT_BYTES_MAX]);
+
 /* Columns that valid text takes on a terminal. */
 size_t text_width(const char *s);
 

@@ -91,3 +91,136 @@ make_tree() {
     assert_equal "$(e2b-inspect files "$MNT/$id" /tmp/t/b/c -o id)" /tmp/t/b/c/deep
     cd /
 }
+
+# --- download and cat --------------------------------------------------------------------------
+
+@test "download is byte-exact, to a file, into a directory and to a pipe" {
+    random_file "$T/in" 3000001
+    sandbox_put "$id" /tmp/in <"$T/in"
+    exits 0 e2b-inspect download "$id" /tmp/in "$T/out"
+    assert_equal "$output$stderr" ''
+    assert_same_content "$T/in" "$T/out"
+    mkdir "$T/dir"
+    e2b-inspect download "$id" /tmp/../tmp/in "$T/dir"
+    assert_same_content "$T/in" "$T/dir/in"
+    e2b-inspect download "$id" /tmp/in - | cmp - "$T/in"
+    : | sandbox_put "$id" /tmp/empty
+    e2b-inspect download "$id" /tmp/empty "$T/dir/"
+    assert_same_content "$T/dir/empty" /dev/null
+    assert_equal "$(find "$T" -name '*.part')" ''
+}
+
+@test "download replaces a file at the end only, and keeps its mode" {
+    random_file "$T/in" 2000000
+    sandbox_put "$id" /tmp/in <"$T/in"
+    echo precious >"$T/out"
+    chmod 600 "$T/out"
+    fault '[{"match":{"method":"GET","path":"/files"},"kind":"status","value":500}]'
+    run ! e2b-inspect download "$id" /tmp/in "$T/out"
+    assert_equal "$(cat "$T/out")" precious
+    [ ! -e "$T/out.part" ]
+    fault '[]'
+    e2b-inspect download "$id" /tmp/in "$T/out"
+    assert_same_content "$T/in" "$T/out"
+    assert_equal "$(stat -c %a "$T/out")" 600
+}
+
+@test "a download that breaks off leaves what came as .part, and says so" {
+    random_file "$T/in" 2000000
+    sandbox_put "$id" /tmp/in <"$T/in"
+    fault '[{"match":{"method":"GET","path":"/files"},"kind":"truncate","value":300000,"times":1},
+        {"match":{"method":"GET","path":"/files"},"kind":"status","value":403}]'
+    run --separate-stderr e2b-inspect download "$id" /tmp/in "$T/out"
+    [ "$status" -ne 0 ]
+    assert_match "$stderr" "$T/out.part"
+    [ ! -e "$T/out" ]
+    cmp -n 300000 "$T/out.part" "$T/in"
+    fault '[]'
+    exits 0 e2b-inspect download "$id" /tmp/in "$T/out"
+    assert_same_content "$T/in" "$T/out"
+    [ ! -e "$T/out.part" ]
+}
+
+@test "download writes through no link, and to nothing that is not a file" {
+    echo new | sandbox_put "$id" /tmp/in
+    echo old >"$T/victim"
+    ln -s "$T/victim" "$T/link"
+    run ! e2b-inspect download "$id" /tmp/in "$T/link"
+    ln -s "$T/victim" "$T/out.part"
+    run ! e2b-inspect download "$id" /tmp/in "$T/out"
+    rm "$T/out.part"
+    ln "$T/victim" "$T/out.part"
+    run ! e2b-inspect download "$id" /tmp/in "$T/out"
+    assert_equal "$(cat "$T/victim")" old
+    [ ! -e "$T/out" ]
+    run ! e2b-inspect download "$id" /tmp/in "$T/no/such/dir"
+    run ! e2b-inspect download "$id" /tmp/in "$T/new/"
+    e2b-inspect download "$id" /tmp/in /dev/null
+    mkfifo "$T/fifo"
+    e2b-inspect download "$id" /tmp/in "$T/fifo" 3>&- &
+    assert_equal "$(cat "$T/fifo")" new
+    wait $!
+}
+
+@test "download follows a link of the sandbox, and is called as it was asked for" {
+    sandbox_exec "$id" sh -c 'mkdir /tmp/d && echo deep >/tmp/d/file && ln -s d/../d/file /tmp/here && ln -s nowhere /tmp/dangling'
+    mkdir "$T/out"
+    e2b-inspect download "$id" /tmp/here "$T/out"
+    assert_equal "$(cat "$T/out/here")" deep
+    assert_one_sentence 3 e2b-inspect download "$id" /tmp/dangling "$T/out"
+}
+
+@test "what is no regular file is refused, not waited for and not empty" {
+    sandbox_exec "$id" mkfifo /tmp/fifo
+    faster_than 5000 assert_one_sentence 1 e2b-inspect cat "$id" /tmp/fifo
+    assert_one_sentence 1 e2b-inspect cat "$id" /tmp
+    assert_one_sentence 1 e2b-inspect cat "$id" /proc/self/status
+    assert_match "$stderr" exec
+    assert_one_sentence 3 e2b-inspect cat "$id" /tmp/none
+    assert_one_sentence 3 e2b-inspect download "$id" /tmp/none "$T/out"
+    assert_equal "$(e2b-inspect cat "$id" /tmp/none -o json 2>&1 | jq -r .code)" ENOENT
+    [ ! -e "$T/out" ] && [ ! -e "$T/out.part" ]
+}
+
+@test "cat prints several files, says which are missing and exits with 7" {
+    echo one | sandbox_put "$id" /tmp/1
+    printf 'two\0\377' | sandbox_put "$id" /tmp/2
+    assert_equal "$(e2b-inspect cat "$id" /tmp/1 /tmp/1)" $'one\none'
+    e2b-inspect cat "$id" /tmp/2 /tmp/1 | cmp - <(printf 'two\0\377one\n')
+    exits 7 e2b-inspect cat "$id" /tmp/none /tmp/1
+    assert_equal "$output" one
+    assert_match "$stderr" /tmp/none
+}
+
+@test "cat escapes for a terminal, and ends quietly when its reader goes" {
+    printf '\033[31mred\007\n' | sandbox_put "$id" /tmp/evil
+    script -qec "e2b-inspect cat $id /tmp/evil" /dev/null >"$T/shown" </dev/null
+    grep -qF '\x1b[31mred\x07' "$T/shown"
+    random_file "$T/in" 20000000
+    sandbox_put "$id" /tmp/big <"$T/in"
+    run bash -c "e2b-inspect cat '$id' /tmp/big 2>&1 | head -c 4 | wc -c"
+    assert_equal "$output" 4
+    e2b-inspect cat "$id" /tmp/big | cmp - "$T/in"
+}
+
+@test "cat and download by a path inside a mount" {
+    sandbox_exec "$id" sh -c 'mkdir /tmp/d && echo in d >/tmp/d/f'
+    mount_fs
+    cd "$MNT/$id/fs/tmp/d"
+    assert_equal "$(e2b-inspect cat . f)" 'in d'
+    e2b-inspect download . f "$T/got"
+    cd /
+    assert_equal "$(cat "$T/got")" 'in d'
+}
+
+@test "a long download shows its progress on a terminal, and wipes it" {
+    random_file "$T/in" 1500000
+    sandbox_put "$id" /tmp/in <"$T/in"
+    fault '[{"match":{"method":"GET","path":"/files"},"kind":"bandwidth","value":800000}]'
+    script -qec "e2b-inspect download $id /tmp/in $T/out" /dev/null >"$T/shown" </dev/null
+    assert_same_content "$T/in" "$T/out"
+    tr '\r' '\n' <"$T/shown" | grep -E 'of 1\.4 MiB, [0-9]+ %, [0-9.]+ KiB/s, [0-9]+s left'
+    assert_equal "$(tr '\r' '\n' <"$T/shown" | tail -n 1 | tr -d ' ')" ''
+    script -qec "e2b-inspect -q download $id /tmp/in $T/out" /dev/null >"$T/shown" </dev/null
+    assert_equal "$(cat "$T/shown")" ''
+}
