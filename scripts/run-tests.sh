@@ -59,10 +59,14 @@ clean_up() {
     for point in $(our_mounts); do
         fusermount3 -uqz "$point" || umount -l "$point"
     done
-    for pid in $(our_processes); do
-        kill -KILL "$pid" 2>/dev/null
+    # What is killed may have been starting something; it takes a moment to be gone.
+    for _ in 1 2 3 4 5; do
+        for pid in $(our_processes); do
+            kill -KILL "$pid" 2>/dev/null
+        done
+        rm -rf --one-file-system "$scratch" 2>/dev/null && break
+        sleep 0.2
     done
-    rm -rf --one-file-system "$scratch"
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -107,7 +111,9 @@ finish_one() {
     if [ "$job_failed" -gt 0 ]; then
         [ $status -eq 124 ] && echo '        took too long and was ended'
         # TAP: what failed and why; anything else: the end of it.
-        if grep -q '^not ok ' "${job_log[$pid]}"; then
+        if grep -qa 'ERROR: [A-Za-z]*Sanitizer' "${job_log[$pid]}"; then
+            awk '/^not ok /; /ERROR: [A-Za-z]*Sanitizer/{n=30} n-->0' "${job_log[$pid]}" | head -n 120
+        elif grep -q '^not ok ' "${job_log[$pid]}"; then
             awk '/^ok /{show=0} /^not ok /{show=1} show' "${job_log[$pid]}" | head -n 120
         else
             tail -n 60 "${job_log[$pid]}"
