@@ -117,7 +117,7 @@ os.close(fd)'
 # The first request of a commit has arrived.
 committing() {
     [ "$(api GET /_sandboxd/ledger | jq '[.requests[] | select(.path == "/files" and .method == "POST")] | length')" -ge 2 ] ||
-        [ "$(grep -c uncommitted.[1-9] "$MNT/.e2b/status")" -ge 1 ]
+        [ "$(grep -c "uncommitted [1-9]" "$MNT/.e2b/status")" -ge 1 ]
 }
 
 @test "a file is replaced by a rename while it is being committed" {
