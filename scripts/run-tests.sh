@@ -174,23 +174,26 @@ units() { # VARIANT DIR COMMAND...: every unit test below DIR, run by COMMAND
     done
 }
 
-bats_files() { # FILTER: names of files that carry this tag, or of all
-    grep -lE "^# bats file_tags=.*${1-}" tests/bats/*.bats 2>/dev/null || true
+# has_tag FILE TAG
+has_tag() {
+    grep -qE "^# bats file_tags=(.*,)?$2(,|$)" "$1"
 }
 
-bats_part() { # VARIANT FILES COMMAND...: those that measure time run alone, at the end
-    local variant=$1 files=$2 file alone=
+# bats_part VARIANT TAG COMMAND...: the files with this tag, or all ("all"), run by COMMAND.
+# Files that measure time run alone, at the end, in the release variant; elsewhere they get
+# limits (E2B_TEST_SLOW) for which company does not matter.
+bats_part() {
+    local variant=$1 tag=$2 file name
     shift 2
-    for file in $files; do
-        if grep -qE '^# bats file_tags=.*\btiming\b' "$file"; then
-            alone+=" $file"
-        else
-            start "$variant $(basename "$file" .bats)" "$@" bats --tap "$file"
+    for file in tests/bats/*.bats; do
+        name="$variant $(basename "$file" .bats)"
+        if [ "$tag" != all ] && ! has_tag "$file" "$tag"; then
+            continue
+        elif [ "$variant" = bats ] && has_tag "$file" timing; then
+            alone+=("$file")
+        elif [ "$variant" != user ] || [ -n "$long" ] || ! has_tag "$file" big; then
+            start "$name" "$@" bats --tap "$file"
         fi
-    done
-    for file in $alone; do
-        finish_all
-        start "$variant $(basename "$file" .bats)" "$@" bats --tap "$file"
     done
 }
 
@@ -261,22 +264,27 @@ if wanted fuzz; then
             "$build/fuzz/fuzz/$program" "${arguments[@]}" "$corpus" "${seeds[@]}"
     done
 fi
-finish_all
 
+alone=()
 if wanted bats || wanted asan || wanted user; then
     check_fuse
 fi
 if [ -n "$fuse_ok" ]; then
     job_limit=600
-    wanted bats && bats_part bats "$(bats_files)" env E2B_BUILD="$build/release"
-    wanted asan && bats_part asan "$(bats_files "$([ -n "$long" ] || echo core)")" env "${san_options[@]}" \
-        E2B_TEST_SLOW=3 E2B_BUILD="$build/address-undefined"
+    slots=$(($(nproc) + 1)) # these wait more than they work
+    wanted bats && bats_part bats all env E2B_BUILD="$build/release"
+    wanted asan && bats_part asan "$([ -n "$long" ] && echo all || echo core)" \
+        env "${san_options[@]}" E2B_TEST_SLOW=4 E2B_BUILD="$build/address-undefined"
     # As an ordinary user too, with a device of its own; only root can arrange that.
     if wanted user && [ "$(id -u)" -eq 0 ]; then
-        bats_part user "$(bats_files)" scripts/as-user.sh "$build/release"
+        E2B_TEST_SLOW=3 bats_part user all scripts/as-user.sh "$build/release"
     fi
-    finish_all
+    for file in "${alone[@]}"; do
+        finish_all
+        start "bats $(basename "$file" .bats)" env E2B_BUILD="$build/release" bats --tap "$file"
+    done
 fi
+finish_all
 
 if [ -n "$(our_mounts)" ]; then
     count_one failed "tests left mounts behind: $(our_mounts | tr '\n' ' ')"
