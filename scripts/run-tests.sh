@@ -3,8 +3,8 @@
 # run-tests.sh [--long] [PART...]: builds what the parts need, runs them, adds up.
 #
 # Parts: lint unit asan tsan valgrind fuzz bats user; all of them unless named.  Every test
-# program is a job of its own with a log under build/test-logs; two run at a time, except those
-# that measure time, which run alone.  A job's tests are counted from its output (TAP, or a
+# program is a job of its own with a log under build/test-logs; a few run at a time, but those
+# that measure time run alone.  A job's tests are counted from its output (TAP, or a
 # line "N passed, N failed"); a job that dies without naming a failed test counts as one.
 # The very last line is "N passed, N failed"; the exit status is 0 if none failed.
 set -u
