@@ -125,6 +125,9 @@ struct e2b_write {
 };
 struct e2b_call *e2b_file_write(struct e2b_client *client, const char *id,
                                 const struct e2b_write *write, e2b_done_fn *fn, void *arg);
+/* How many of the bytes have left so far (0 again after a retry began), for a call of
+ * e2b_file_write that has not ended. */
+int64_t e2b_file_write_sent(struct e2b_call *call);
 
 /* rename(2) of the sandbox through Filesystem.Move; where that refuses what POSIX allows (a
  * directory over an empty one) `mv -f -T` decides.  The parent of `to` must exist (not

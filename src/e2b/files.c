@@ -352,3 +352,10 @@ struct e2b_call *e2b_file_write(struct e2b_client *client, const char *id,
     call_send(&op->call, &req);
     return &op->call;
 }
+
+int64_t e2b_file_write_sent(struct e2b_call *call)
+{
+    const struct http_transfer *transfer = call_transfer(call);
+
+    return transfer ? (int64_t)http_sent(transfer) : 0;
+}

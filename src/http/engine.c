@@ -331,6 +331,16 @@ void http_cancel(struct http_transfer *t)
     engine_ask(t);
 }
 
+uint64_t http_sent(const struct http_transfer *t)
+{
+    curl_off_t up = 0;
+
+    loop_assert_here(t->engine->loop);
+    if (t->easy)
+        (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    return up > 0 ? (uint64_t)up : 0;
+}
+
 void http_resume(struct http_transfer *t)
 {
     loop_assert_here(t->engine->loop);

@@ -55,6 +55,9 @@ void http_resume(struct http_transfer *t);
 /* After pull returned -EAGAIN: there is something to send now. */
 void http_resume_body(struct http_transfer *t);
 
+/* Bytes of the body that have left so far. */
+uint64_t http_sent(const struct http_transfer *t);
+
 /* Drops idle connections (after a suspend, or a change of network). */
 void http_engine_drop_idle(struct http_engine *engine);
 

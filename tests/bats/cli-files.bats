@@ -224,3 +224,134 @@ make_tree() {
     script -qec "e2b-inspect -q download $id /tmp/in $T/out" /dev/null >"$T/shown" </dev/null
     assert_equal "$(cat "$T/shown")" ''
 }
+
+# --- upload ------------------------------------------------------------------------------------
+
+assert_remote() { # PATH FILE: the sandbox has this content there
+    sandbox_get "$id" "$1" | cmp - "$2"
+}
+
+no_temporaries() { # in /tmp of the sandbox
+    [ -z "$(sandbox_exec "$id" find /tmp -name '.e2bfs-*')" ]
+}
+
+@test "upload is byte-exact, from a file, a pipe and standard input" {
+    random_file "$T/in" 3000001
+    exits 0 e2b-inspect upload "$id" "$T/in" /tmp/new/dir/out
+    assert_equal "$output$stderr" ''
+    assert_remote /tmp/new/dir/out "$T/in"
+    assert_equal "$(sandbox_exec "$id" stat -c '%U %a' /tmp/new/dir/out)" 'user 644'
+    e2b-inspect upload "$id" "$T/in" /tmp/new
+    assert_remote /tmp/new/in "$T/in"
+    e2b-inspect upload "$id" - /tmp/a <"$T/in"
+    assert_remote /tmp/a "$T/in"
+    (head -c 1 >/dev/null; e2b-inspect upload "$id" - /tmp/b) < <(cat "$T/in")
+    sandbox_get "$id" /tmp/b | tail -c 1000 | cmp - <(tail -c 1000 "$T/in")
+    e2b-inspect upload "$id" <(cat "$T/in") /tmp/c
+    assert_remote /tmp/c "$T/in"
+    e2b-inspect upload "$id" /dev/null /tmp/empty
+    assert_remote /tmp/empty /dev/null
+    e2b-inspect upload "$id" /proc/version /tmp/version
+    assert_remote /tmp/version /proc/version
+}
+
+@test "an upload over a file keeps its owner and mode, and reaches it through links" {
+    echo new >"$T/in"
+    sandbox_exec "$id" sh -c 'cd /tmp && echo old >f && chmod 751 f && echo old >private && chmod 600 private &&
+        echo old >hard && ln hard hard2 && ln -s f link'
+    before=$(sandbox_exec "$id" stat -c '%U %a' /tmp/f /tmp/private)
+    for f in f private hard; do
+        e2b-inspect upload "$id" "$T/in" /tmp/$f
+        assert_remote /tmp/$f "$T/in"
+    done
+    assert_equal "$(sandbox_exec "$id" stat -c '%U %a' /tmp/f /tmp/private)" "$before"
+    assert_remote /tmp/hard2 "$T/in"
+    echo newer >"$T/in"
+    e2b-inspect upload "$id" "$T/in" /tmp/link
+    assert_remote /tmp/f "$T/in"
+    sandbox_exec "$id" test -L /tmp/link
+    no_temporaries
+}
+
+@test "old content survives an upload that fails" {
+    random_file "$T/in" 500000
+    echo precious >"$T/old"
+    sandbox_put "$id" /tmp/f <"$T/old"
+    fault '[{"match":{"method":"POST","path":"/files"},"kind":"status","value":507}]'
+    assert_one_sentence 8 e2b-inspect upload "$id" "$T/in" /tmp/f
+    no_temporaries
+    fault '[{"match":{"method":"POST","path":"/files"},"kind":"reset","value":0}]'
+    run ! e2b-inspect upload "$id" "$T/in" /tmp/f
+    fault '[]'
+    assert_remote /tmp/f "$T/old"
+}
+
+@test "an executable file stays one" {
+    printf '#!/bin/sh\necho runs\n' >"$T/script"
+    chmod 755 "$T/script"
+    e2b-inspect upload "$id" "$T/script" /tmp/script
+    assert_equal "$(e2b-inspect exec "$id" -- /tmp/script)" runs
+}
+
+@test "uploads that can't be say why and send nothing" {
+    echo x >"$T/in"
+    sandbox_exec "$id" mkfifo /tmp/fifo
+    ledger_clear
+    run ! e2b-inspect upload "$id" "$T/none" /tmp/f
+    assert_match "$output" "$T/none"
+    run ! e2b-inspect upload "$id" "$T" /tmp/f
+    assert_one_sentence 1 e2b-inspect upload "$id" - /tmp </dev/null
+    assert_one_sentence 3 e2b-inspect upload "$id" "$T/in" /tmp/none/
+    assert_one_sentence 1 e2b-inspect upload "$id" "$T/in" /tmp/fifo
+    assert_one_sentence 2 e2b-inspect upload "$id" "$T/in" relative
+    assert_only_reads
+}
+
+@test "upload by a path inside a mount" {
+    sandbox_exec "$id" mkdir /tmp/d
+    echo there >"$T/in"
+    mount_fs
+    cd "$MNT/$id/fs/tmp/d"
+    e2b-inspect upload . "$T/in" .
+    e2b-inspect upload . "$T/in" other
+    cd /
+    assert_remote /tmp/d/in "$T/in"
+    assert_remote /tmp/d/other "$T/in"
+}
+
+@test "a long upload shows its progress on a terminal" {
+    random_file "$T/in" 1500000
+    fault '[{"match":{"method":"POST","path":"/files"},"kind":"delay","value":1500}]'
+    script -qec "e2b-inspect upload $id $T/in /tmp/out" /dev/null >"$T/shown" </dev/null
+    assert_remote /tmp/out "$T/in"
+    tr '\r' '\n' <"$T/shown" | grep -E 'of 1\.4 MiB, [0-9]+ %'
+}
+
+# --- all of them -------------------------------------------------------------------------------
+
+@test "a paused sandbox gets no request for its files, and stays paused" {
+    sleeper=$(make_sandbox '{"autoPause":true,"autoResume":{"enabled":true}}')
+    pause_sandbox "$sleeper"
+    echo x >"$T/in"
+    ledger_clear
+    assert_one_sentence 6 e2b-inspect files "$sleeper" /
+    assert_one_sentence 6 e2b-inspect files -r "$sleeper" /
+    assert_one_sentence 6 e2b-inspect cat "$sleeper" /etc/passwd
+    assert_one_sentence 6 e2b-inspect download "$sleeper" /etc/passwd "$T/out"
+    assert_one_sentence 6 e2b-inspect upload "$sleeper" "$T/in" /tmp/in
+    assert_match "$stderr" paused
+    assert_no_data_plane "$sleeper"
+    assert_only_reads
+    assert_equal "$(api GET "/sandboxes/$sleeper" | jq -r .state)" paused
+}
+
+@test "reading a running sandbox's files never moves its end" {
+    echo x | sandbox_put "$id" /tmp/f
+    before=$(api GET "/sandboxes/$id" | jq -r .endAt)
+    ledger_clear
+    e2b-inspect files -r "$id" /etc >/dev/null
+    e2b-inspect cat "$id" /tmp/f
+    e2b-inspect download "$id" /tmp/f "$T/f"
+    assert_only_reads
+    assert_equal "$(api GET "/sandboxes/$id" | jq -r .endAt)" "$before"
+}
