@@ -18,14 +18,16 @@ struct control_job {
     int64_t seconds;
     int64_t wanted_end; /* unix seconds, by the server's clock */
     struct e2b_call *call;
-    e2b_done_fn *fn;
+    bool is_draining; /* flush: there is no call to cancel */
+    e2b_done_fn *fn;  /* NULL: nobody waits any more */
     void *arg;
     struct e2b_err err; /* of what could be decided at once */
 };
 
 static void job_over(struct control_job *job, const struct e2b_err *err)
 {
-    job->fn(job->arg, err);
+    if (job->fn)
+        job->fn(job->arg, err);
     free(job->sandbox);
     free(job);
 }
@@ -190,6 +192,7 @@ static void flushed(void *arg, size_t left)
 
 static void start_flush(struct control_job *job)
 {
+    job->is_draining = true;
     spool_drain(job->fs->spool, FLUSH_BOUND_MS, flushed, job);
 }
 
@@ -241,6 +244,14 @@ struct control_job *control_run(struct fs *fs, const char *sandbox, const struct
 
 void control_cancel(struct control_job *job)
 {
+    e2b_done_fn *fn = job->fn;
+    struct e2b_err err = { 0 };
+
     if (job->call)
         e2b_call_cancel(job->call);
+    if (!job->is_draining || !fn)
+        return;
+    job->fn = NULL; /* the commits go on */
+    e2b_fail(&err, ECANCELED, "no longer waited for");
+    fn(job->arg, &err);
 }

@@ -37,6 +37,7 @@ struct change {
     char *name, *to_name; /* owned */
     char *text;           /* symlink: owned */
     mode_t mode;
+    mode_t made; /* the kind of what is made, 0: nothing */
     enum e2b_fop fop;
     bool is_exclusive; /* rename: RENAME_NOREPLACE */
     struct fuse_file_info fi;
@@ -106,6 +107,13 @@ static void change_done(void *arg, const struct e2b_entry *entry, const struct e
         if (c->to_dir)
             forget_listing(c->to_dir);
         fsreq_reply_err(c->req, err);
+    } else if (c->made && (!entry || (entry->mode & S_IFMT) != c->made)) {
+        /* The kernel would be told of a node that it then has no use for. */
+        struct e2b_err lie = { 0 };
+
+        forget_listing(c->dir);
+        e2b_fail(&lie, EPROTO, "%s: the sandbox made something else", c->name);
+        fsreq_reply_err(c->req, &lie);
     } else {
         c->dir->remote->known_until_ms = 0; /* its mtime changed */
         c->apply(c, entry);
@@ -292,6 +300,9 @@ static void make(struct fsreq *req, struct inode *dir, const char *name, enum e2
     c->fop = fop;
     c->mode = mode;
     c->text = xstrdup(text);
+    c->made = existing               ? existing->remote->entry.mode & S_IFMT
+              : fop == E2B_FOP_MKDIR ? S_IFDIR
+                                     : S_IFLNK;
     c->start = start_fop;
     c->apply = apply_new;
     if (existing) {
@@ -407,6 +418,7 @@ void change_create(struct fsreq *req, struct inode *dir, const char *name, mode_
         return;
     }
     c->fop = E2B_FOP_CREATE; /* only the sandbox can say that it is the first */
+    c->made = S_IFREG;
     c->start = start_fop;
     c->apply = apply_exclusive;
     change_begin(c, NULL);

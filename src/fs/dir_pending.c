@@ -10,6 +10,7 @@
 #include "fs/tree.h"
 #include "util/clock.h"
 #include "util/path.h"
+#include "util/utf8.h"
 #include "util/xalloc.h"
 
 #include <errno.h>
@@ -23,8 +24,12 @@ static void index_line(void *arg, const struct spool_pending *p)
     struct snapshot *snap = arg;
     char time[RFC3339_MAX];
 
-    buf_printf(&snap->out, "%" PRIu64 " %s %s %" PRId64 " %s %s\n", p->number, p->sandbox,
-               p->path, p->bytes, rfc3339_format(p->since, 0, time), p->reason);
+    /* The path and, in part, the reason are the sandbox's words. */
+    buf_printf(&snap->out, "%" PRIu64 " %s ", p->number, p->sandbox);
+    utf8_escape(&snap->out, p->path, strlen(p->path));
+    buf_printf(&snap->out, " %" PRId64 " %s ", p->bytes, rfc3339_format(p->since, 0, time));
+    utf8_escape(&snap->out, p->reason, strlen(p->reason));
+    buf_putc(&snap->out, '\n');
 }
 
 static void index_fill(struct snapshot *snap)

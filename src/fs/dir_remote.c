@@ -8,6 +8,7 @@
 #include "util/xalloc.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,6 +102,12 @@ static void lookup_listed(void *arg, const struct e2b_entry_list *list,
     list_op_free(op);
 }
 
+/* Nothing below could be asked for by its path; a tree without a bottom ends here. */
+static bool is_too_deep(const char *path, const char *name)
+{
+    return strlen(path) + 1 + strlen(name) >= PATH_MAX;
+}
+
 /* The directory may be searched. */
 static void lookup_permitted(struct fsreq *req, struct inode *dir, const char *name)
 {
@@ -108,6 +115,11 @@ static void lookup_permitted(struct fsreq *req, struct inode *dir, const char *n
     const struct e2b_entry_list *list;
     struct inode *i;
     int64_t left_ms;
+
+    if (is_too_deep(path, name)) {
+        fsreq_reply_errno(req, ENAMETOOLONG);
+        return;
+    }
 
     i = local_child(dir, name);
     if (i) {
@@ -167,12 +179,17 @@ static struct inode *remote_peek_child(struct inode *dir, const char *name, int6
         return i;
     }
     path = remote_path(dir);
+    if (is_too_deep(path, name)) /* a lookup says so */
+        return NULL;
     list = dirs_peek(dir->fs->dirs, dir->sandbox, path, left_ms);
     e = list ? dirs_find(list, name) : NULL;
     if (!e || e->size == REMOTE_SIZE_UNKNOWN)
         return NULL;
     i = remote_child(dir, e, *left_ms);
-    return i->type->peek_attr(i, &st) >= 0 ? i : NULL;
+    if (i->type->peek_attr(i, &st) >= 0)
+        return i;
+    inode_drop_unused(i);
+    return NULL;
 }
 
 static void answer_opendir(struct fsreq *req, const struct e2b_entry_list *list,

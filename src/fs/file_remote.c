@@ -24,7 +24,7 @@ static bool is_writable(const struct handle *h)
  */
 
 struct open_op {
-    struct fsreq *req;
+    struct fsreq *req; /* NULL: it left while pages were dropped */
     struct fuse_file_info fi;
     struct e2b_call *call;
     struct permit *permit; /* while it is asked for */
@@ -43,11 +43,17 @@ static void open_interrupted(void *arg)
 static void open_finish(void *arg)
 {
     struct open_op *op = arg;
-    struct inode *i = op->req->inode;
-    struct remote *r = i->remote;
+    struct inode *i;
+    struct remote *r;
     struct e2b_err err = { 0 };
     struct handle *h;
 
+    if (!op->req) {
+        free(op);
+        return;
+    }
+    i = op->req->inode;
+    r = i->remote;
     if (!r->blocks) {
         autofree char *path = remote_path(i);
 
@@ -71,6 +77,15 @@ static void open_finish(void *arg)
     free(op);
 }
 
+/* The kernel drops pages when whoever reads them has them: that can't be cancelled. */
+static void open_left(void *arg)
+{
+    struct open_op *op = arg;
+
+    fsreq_reply_errno(op->req, EINTR);
+    op->req = NULL;
+}
+
 static void open_permitted(void *arg, const struct e2b_err *err)
 {
     struct open_op *op = arg;
@@ -82,12 +97,14 @@ static void open_permitted(void *arg, const struct e2b_err *err)
         free(op);
         return;
     }
-    fsreq_on_interrupt(op->req, NULL, NULL);
     /* Notifications run in order: when this one is over, so are those under way. */
-    if (i->remote->notices > 0)
+    if (i->remote->notices > 0) {
+        fsreq_on_interrupt(op->req, open_left, op);
         notify_inode(i->fs, i, true, open_finish, op);
-    else
-        open_finish(op);
+        return;
+    }
+    fsreq_on_interrupt(op->req, NULL, NULL);
+    open_finish(op);
 }
 
 static int wanted_by(int flags)
@@ -242,6 +259,15 @@ static bool copy_base(struct read_op *op, off_t off, size_t len)
     return true;
 }
 
+static void read_fail_local(struct read_op *op, int errnum)
+{
+    struct e2b_err err = { 0 };
+
+    e2b_fail(&err, errnum, "reading what was written, in the spool: %s", strerror(errnum));
+    fsreq_reply_err(op->req, &err);
+    read_free(op);
+}
+
 static void read_next(struct read_op *op)
 {
     struct remote *r = op->inode->remote;
@@ -271,8 +297,11 @@ static void read_next(struct read_op *op)
             memset(op->buf + op->done, 0, len);
         } else if (where == SPOOL_LOCAL) {
             n = pread(spool_fd(r->spool), op->buf + op->done, len, off);
-            if (n < 0 || (size_t)n < len)
-                memset(op->buf + op->done + (n < 0 ? 0 : n), 0, len - (size_t)(n < 0 ? 0 : n));
+            if (n < 0) {
+                read_fail_local(op, errno);
+                return;
+            }
+            memset(op->buf + op->done + n, 0, len - (size_t)n);
         } else if (!copy_base(op, off, len)) {
             read_wait(op, off, len);
             return;

@@ -120,6 +120,10 @@ void remote_update(struct inode *i, const struct e2b_entry *entry, int64_t left_
         r->known_until_ms = 0;
         return;
     }
+    if (type_of(entry->mode) != i->type) { /* another file has its name now */
+        r->known_until_ms = 0;
+        return;
+    }
     if (entry != &r->entry) {
         e2b_entry_clear(&r->entry);
         e2b_entry_copy(&r->entry, entry);
@@ -168,7 +172,7 @@ static void fill_stat(struct inode *i, struct stat *st)
         st->st_size = spool_size(r->spool);
         st->st_mtim = st->st_ctim = spool_mtime(r->spool);
     }
-    st->st_blocks = (st->st_size + 511) / 512;
+    st->st_blocks = st->st_size / 512 + (st->st_size % 512 != 0);
     st->st_blksize = BLOCK_SIZE;
 }
 

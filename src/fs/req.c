@@ -65,7 +65,6 @@ static void end_wait(void *arg)
 
     if (!req->on_interrupt)
         return;
-    req->fs->counters.cancels++;
     req->on_interrupt(req->interrupt_arg);
 }
 
@@ -74,10 +73,17 @@ static void check_caller(void *arg)
     struct fsreq *req = arg;
     struct fs *fs = req->fs;
 
-    if (!caller_wants_out(req->pid)) {
-        loop_timer_start(fs->loop, &req->check, CHECK_MS, check_caller, req);
+    /* Until the request ends: between two steps there may be nobody to ask, and a step that had
+     * its result already is followed by the next one. */
+    loop_timer_start(fs->loop, &req->check, CHECK_MS, check_caller, req);
+    if (!caller_wants_out(req->pid))
+        return;
+    if (req->wants_out) {
+        end_wait(req);
         return;
     }
+    req->wants_out = true;
+    fs->counters.cancels++;
     fs->ended[fs->n_ended++ % FSREQ_ENDED] = (struct fsreq_ended){
         .pid = req->pid,
         .op = req->op,
@@ -184,7 +190,7 @@ void fsreq_reply_errno(struct fsreq *req, int errnum)
 }
 
 /* The entry for `inode`; its attributes hold as long as peek_attr says. */
-static void fill_entry(struct inode *inode, int64_t timeout_ms, struct fuse_entry_param *e)
+static bool fill_entry(struct inode *inode, int64_t timeout_ms, struct fuse_entry_param *e)
 {
     int64_t attr_ms;
 
@@ -192,14 +198,16 @@ static void fill_entry(struct inode *inode, int64_t timeout_ms, struct fuse_entr
     attr_ms = inode->type->peek_attr(inode, &e->attr);
     e->attr_timeout = attr_ms > 0 ? (double)attr_ms / 1000 : 0;
     e->entry_timeout = timeout_ms > 0 ? (double)timeout_ms / 1000 : 0;
+    return attr_ms >= 0;
 }
 
 void fsreq_reply_entry(struct fsreq *req, struct inode *inode, int64_t timeout_ms)
 {
     struct fuse_entry_param e;
 
-    fill_entry(inode, timeout_ms, &e);
-    if (fuse_reply_entry(req->fuse, &e) == 0)
+    if (!fill_entry(inode, timeout_ms, &e)) /* changed once more: the kernel looks again */
+        fuse_reply_err(req->fuse, ESTALE);
+    else if (fuse_reply_entry(req->fuse, &e) == 0)
         inode_lookup_given(inode);
     inode_hold(inode); /* the end of the request may free what nothing else holds */
     fsreq_end(req, 0);

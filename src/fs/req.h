@@ -8,8 +8,9 @@
  * Interrupts.  The kernel sends FUSE_INTERRUPT for every signal that its task gets while it
  * waits, an interval timer's included, and only the first time.  So INTERRUPT does not mean
  * "give up": it starts a check, repeated each 50 ms, whether a signal that should end the wait
- * is pending at the caller (caller.h).  Only then on_interrupt runs.  It must only ask for a
- * cancel; the completion replies (ECANCELED goes out as EINTR).
+ * is pending at the caller (caller.h).  Only then on_interrupt runs, again and again until the
+ * request ends.  It asks for a cancel, and the completion replies (ECANCELED goes out as
+ * EINTR); or it replies itself and leaves its wait behind.
  *
  * A program that handles Ctrl-C may ask the very same again without looking (bash's cd tries
  * its directory twice): for AGAIN_MS after such an end that ends at once, too.
@@ -58,6 +59,7 @@ struct fsreq {
     loop_fn *on_interrupt;
     void *interrupt_arg;
     bool is_interrupted; /* an INTERRUPT came, or fuse knew of one already */
+    bool wants_out;      /* and a signal that ends the wait is pending */
     struct loop_timer check;
     TAILQ_ENTRY(fsreq) link;
 };

@@ -22,22 +22,7 @@ static void put_field(struct buf *out, const char *s)
     buf_putc(out, '\t');
     if (len == 0)
         buf_putc(out, '-');
-    for (size_t i = 0; i < len;) {
-        uint32_t cp = 0;
-        size_t n = utf8_next(s + i, len - i, &cp);
-
-        if (n > 0 && cp != '\\' && !utf8_is_unsafe(cp)) {
-            buf_append(out, s + i, n);
-            i += n;
-            continue;
-        }
-        for (size_t end = i + (n ? n : 1); i < end; i++) {
-            if (s[i] == '\\' || s[i] == '\t' || s[i] == '\n')
-                buf_printf(out, "\\%c", s[i] == '\t' ? 't' : s[i] == '\n' ? 'n' : '\\');
-            else
-                buf_printf(out, "\\x%02x", (unsigned char)s[i]);
-        }
-    }
+    utf8_escape(out, s, len);
 }
 
 /* Whole or not at all. */

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "utf8.h"
 #include "xalloc.h"
 
 #include <errno.h>
@@ -119,17 +120,21 @@ static bool put(struct line *line, const char *s, size_t len)
     return true;
 }
 
-/* One character as it may appear on a terminal.  C1 controls are C2 80..9F in UTF-8. */
-static bool put_escaped(struct line *line, unsigned char c, unsigned char previous)
+/* One character of `n` bytes (0: a byte that begins none) as it may appear on a terminal. */
+static bool put_escaped(struct line *line, const char *s, size_t n, uint32_t cp)
 {
     char esc[8];
 
-    if (c == '\n')
+    if (n > 0 && !utf8_is_unsafe(cp))
+        return put(line, s, n);
+    if (cp == '\n')
         return put(line, "\\n", 2);
-    if (c >= 0x20 && c != 0x7f && !(previous == 0xc2 && c >= 0x80 && c <= 0x9f))
-        return put(line, (const char *)&c, 1);
-    (void)snprintf(esc, sizeof(esc), "\\x%02x", c);
-    return put(line, esc, 4);
+    for (const char *end = s + (n ? n : 1); s < end; s++) {
+        (void)snprintf(esc, sizeof(esc), "\\x%02x", (unsigned char)*s);
+        if (!put(line, esc, 4))
+            return false;
+    }
+    return true;
 }
 
 static void put_message(struct line *line, const char *raw, size_t len)
@@ -138,15 +143,15 @@ static void put_message(struct line *line, const char *raw, size_t len)
     bool hidden[RAW_MAX] = { false };
 
     mark_secrets(raw, hidden);
-    for (size_t i = 0; i < len; i++) {
-        bool fits;
+    for (size_t i = 0, n; i < len; i += n ? n : 1) {
+        bool fits = true;
+        uint32_t cp = 0;
 
+        n = hidden[i] ? 1 : utf8_next(raw + i, len - i, &cp);
         if (!hidden[i])
-            fits = put_escaped(line, (unsigned char)raw[i], i ? (unsigned char)raw[i - 1] : 0);
+            fits = put_escaped(line, raw + i, n, cp);
         else if (i == 0 || !hidden[i - 1])
             fits = put(line, mask, sizeof(mask) - 1);
-        else
-            continue;
         if (!fits)
             return;
     }

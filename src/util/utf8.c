@@ -76,3 +76,23 @@ bool utf8_is_unsafe(uint32_t cp)
     }
     return false;
 }
+
+void utf8_escape(struct buf *out, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t cp = 0;
+        size_t n = utf8_next(s + i, len - i, &cp);
+
+        if (n > 0 && cp != '\\' && !utf8_is_unsafe(cp)) {
+            buf_append(out, s + i, n);
+            i += n;
+            continue;
+        }
+        for (size_t end = i + (n ? n : 1); i < end; i++) {
+            if (s[i] == '\\' || s[i] == '\t' || s[i] == '\n')
+                buf_printf(out, "\\%c", s[i] == '\t' ? 't' : s[i] == '\n' ? 'n' : '\\');
+            else
+                buf_printf(out, "\\x%02x", (unsigned char)s[i]);
+        }
+    }
+}

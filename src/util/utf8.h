@@ -7,6 +7,8 @@
 #ifndef UTIL_UTF8_H
 #define UTIL_UTF8_H
 
+#include "buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,5 +27,9 @@ bool utf8_is_cut(const char *s, size_t len);
  * characters that reorder or hide text (bidi controls, zero-width ones, separators).
  */
 bool utf8_is_unsafe(uint32_t cp);
+
+/* Appends `s` as one field of a line of text: what is unsafe, not UTF-8 or a backslash is
+ * escaped as in C (\t \n \\ \xNN). */
+void utf8_escape(struct buf *out, const char *s, size_t len);
 
 #endif

@@ -76,8 +76,10 @@ TEST(levels_above_the_limit_are_silent)
 TEST(remote_text_stays_on_its_line_and_cannot_steer)
 {
     begin();
-    log_info("fs", "name=%s", "a\nerror fs: forged\x1b[2J\x7f\xc2\x9b\xc3\xa4");
-    CHECK_STR(lines(), "info fs: name=a\\nerror fs: forged\\x1b[2J\\x7f\xc2\\x9b\xc3\xa4\n");
+    log_info("fs", "name=%s", "a\nerror fs: forged\x1b[2J\x7f\xc2\x9b\xc3\xa4\xe2\x80\xae");
+    CHECK_STR(
+        lines(),
+        "info fs: name=a\\nerror fs: forged\\x1b[2J\\x7f\\xc2\\x9b\xc3\xa4\\xe2\\x80\\xae\n");
     end();
 }
 
