@@ -63,6 +63,11 @@ struct timespec fleet_changed_at(const struct fleet *fleet)
     return fleet->changed_at;
 }
 
+uint64_t fleet_version(const struct fleet *fleet)
+{
+    return fleet->version;
+}
+
 struct timespec fleet_sandbox_changed_at(const struct fleet *fleet, const char *id)
 {
     const struct member *m = fleet_member(fleet, id);

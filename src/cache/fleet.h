@@ -63,6 +63,8 @@ const struct e2b_sandbox *fleet_find(const struct fleet *fleet, const char *id);
 int fleet_last_error(const struct fleet *fleet, struct timespec *since, struct e2b_err *err);
 /* When the set of sandboxes last changed (the root's mtime). */
 struct timespec fleet_changed_at(const struct fleet *fleet);
+/* Another number whenever the list or one of its objects may be another. */
+uint64_t fleet_version(const struct fleet *fleet);
 /* When a sandbox's object last changed here (its info.json's mtime). */
 struct timespec fleet_sandbox_changed_at(const struct fleet *fleet, const char *id);
 

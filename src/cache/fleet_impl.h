@@ -59,6 +59,7 @@ struct fleet {
 
     struct e2b_sandbox_list list; /* the last complete one, sorted by id */
     bool has_list;
+    uint64_t version; /* of what borrowers of `list` may have kept */
     int64_t listed_ms;
     struct timespec changed_at;
     struct member *members;

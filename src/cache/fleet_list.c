@@ -148,6 +148,7 @@ void fleet_list_drop(struct fleet *fleet, size_t index)
 {
     struct e2b_sandbox s = fleet->list.v[index];
 
+    fleet->version++;
     fleet->list.n--;
     memmove(&fleet->list.v[index], &fleet->list.v[index + 1],
             (fleet->list.n - index) * sizeof(s));
@@ -232,6 +233,7 @@ void fleet_list_adopt(struct fleet *fleet, struct e2b_sandbox_list fresh)
         fleet->changed_at = clock_wall();
     fleet->list = next;
     fleet->has_list = true;
+    fleet->version++;
     free(old.v);
     free(fresh.v);
 
@@ -279,6 +281,7 @@ static void insert(struct fleet *fleet, const struct e2b_sandbox *s)
 
     while (i < list->n && strcmp(list->v[i].id, s->id) < 0)
         i++;
+    fleet->version++;
     list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
     memmove(&list->v[i + 1], &list->v[i], (list->n - i) * sizeof(*list->v));
     list->n++;
@@ -312,6 +315,7 @@ void fleet_update(struct fleet *fleet, const struct e2b_sandbox *s)
     m = fleet_member(fleet, s->id);
     fleet_member_settle(fleet, m);
     m->is_touched = fleet->list_call != NULL;
+    fleet->version++;
     was = fleet->list.v[i];
     fleet->list.v[i] = (struct e2b_sandbox){ 0 };
     e2b_sandbox_copy(&fleet->list.v[i], s);

@@ -3,7 +3,7 @@
 #include "fs/dirlist.h"
 #include "fs/fs.h"
 #include "fs/tree.h"
-#include "util/xalloc.h"
+#include "fs/with_list.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,72 +44,20 @@ static struct inode *root_peek_child(struct inode *dir, const char *name, int64_
     return inode_make(dir, name, &node_sandbox, NULL, name);
 }
 
-/* A request that waits for the list of sandboxes. */
-struct list_op {
-    struct fsreq *req;
-    struct fleet_wait *wait;
-    char *name;               /* lookup: owned */
-    struct fuse_file_info fi; /* opendir */
-};
-
-static void list_interrupted(void *arg)
+static void lookup_listed(struct fsreq *req, const char *name, struct fuse_file_info *fi,
+                          int64_t left_ms)
 {
-    struct list_op *op = arg;
-
-    fleet_cancel(op->wait);
-}
-
-static void list_op_start(struct fsreq *req, const char *name, const struct fuse_file_info *fi,
-                          fleet_fn *fn)
-{
-    struct list_op *op = xcalloc(1, sizeof(*op));
-
-    op->req = req;
-    op->name = xstrdup(name);
-    if (fi)
-        op->fi = *fi;
-    op->wait = fleet_want(req->fs->fleet, fn, op);
-    fsreq_on_interrupt(req, list_interrupted, op);
-}
-
-static void list_op_free(struct list_op *op)
-{
-    free(op->name);
-    free(op);
-}
-
-static void answer_lookup(struct fsreq *req, const char *name, int64_t left_ms)
-{
-    if (fleet_find(req->fs->fleet, name)) {
-        struct inode *i = inode_make(req->inode, name, &node_sandbox, NULL, name);
-
-        fsreq_reply_entry(req, i, left_ms);
-    } else {
-        /* A sandbox may be created any moment: absence isn't kept by the kernel. */
+    (void)fi;
+    if (fleet_find(req->fs->fleet, name))
+        fsreq_reply_entry(req, inode_make(req->inode, name, &node_sandbox, NULL, name),
+                          left_ms);
+    else /* a sandbox may be created any moment: absence isn't kept by the kernel */
         fsreq_reply_errno(req, ENOENT);
-    }
-}
-
-static void lookup_listed(void *arg, const struct e2b_sandbox_list *list,
-                          const struct e2b_err *err)
-{
-    struct list_op *op = arg;
-    int64_t left_ms = 0;
-
-    (void)list;
-    if (err) {
-        fsreq_reply_err(op->req, err);
-    } else {
-        fleet_peek(op->req->fs->fleet, &left_ms);
-        answer_lookup(op->req, op->name, left_ms);
-    }
-    list_op_free(op);
 }
 
 static void root_lookup(struct fsreq *req, struct inode *dir, const char *name)
 {
     const struct node_entry *row = tree_find(tree_root, name);
-    int64_t left_ms = 0;
 
     if (row) {
         struct inode *i = inode_make(dir, row->name, row->type, row, NULL);
@@ -117,18 +65,19 @@ static void root_lookup(struct fsreq *req, struct inode *dir, const char *name)
         NODE(i, present)(req, i, NAME_MS);
     } else if (!may_be_id(name)) {
         fsreq_reply_negative(req, NAME_MS);
-    } else if (fleet_peek(req->fs->fleet, &left_ms)) {
-        answer_lookup(req, name, left_ms);
     } else {
-        list_op_start(req, name, NULL, lookup_listed);
+        with_list(req, name, NULL, lookup_listed);
     }
 }
 
-static void answer_opendir(struct fsreq *req, const struct e2b_sandbox_list *list,
-                           struct fuse_file_info *fi)
+static void opendir_listed(struct fsreq *req, const char *name, struct fuse_file_info *fi,
+                           int64_t left_ms)
 {
+    const struct e2b_sandbox_list *list = fleet_last(req->fs->fleet, NULL);
     struct handle *h = handle_new(req->inode, fi);
 
+    (void)name;
+    (void)left_ms;
     h->list = dirlist_new();
     for (const struct node_entry *row = tree_root; row->name; row++)
         if (!(row->flags & NODE_HIDDEN))
@@ -138,27 +87,10 @@ static void answer_opendir(struct fsreq *req, const struct e2b_sandbox_list *lis
     handle_reply_open(req, h, fi);
 }
 
-static void opendir_listed(void *arg, const struct e2b_sandbox_list *list,
-                           const struct e2b_err *err)
-{
-    struct list_op *op = arg;
-
-    if (err)
-        fsreq_reply_err(op->req, err);
-    else
-        answer_opendir(op->req, list, &op->fi);
-    list_op_free(op);
-}
-
 static void root_opendir(struct fsreq *req, struct inode *dir, struct fuse_file_info *fi)
 {
-    int64_t left_ms;
-    const struct e2b_sandbox_list *list = fleet_peek(dir->fs->fleet, &left_ms);
-
-    if (list)
-        answer_opendir(req, list, fi);
-    else
-        list_op_start(req, NULL, fi, opendir_listed);
+    (void)dir;
+    with_list(req, NULL, fi, opendir_listed);
 }
 
 const struct node_type node_root = {

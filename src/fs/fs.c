@@ -6,6 +6,7 @@
 #include "fs/node.h"
 #include "fs/notify.h"
 #include "fs/remote.h"
+#include "fs/view.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/runfile.h"
@@ -278,6 +279,7 @@ static int fs_start(struct mount *m, struct e2b_err *err)
     if (!fs->client)
         return -err->errnum;
     fs->fleet = fleet_new(fs->loop, fs->client, &fleet, fleet_changed, fs);
+    fs->views = views_new();
     fs->groups = groups_new(fs->loop, fs->client, fs->config->user);
     fs->dirs = dirs_new(fs->loop, fs->client, &dirs);
     fs->blocks = blocks_new(fs->loop, fs->client, o->memory - o->memory / 4);
@@ -421,6 +423,7 @@ static void fs_stop(struct mount *m)
     blocks_free(fs->blocks);
     dirs_free(fs->dirs);
     fleet_free(fs->fleet);
+    views_free(fs->views);
     groups_free(fs->groups);
     errlog_clear(&fs->errlog);
     if (fs->loop) {

@@ -34,6 +34,7 @@ struct fs {
     struct workers *notifier; /* one thread: a notification may wait for pages (notify.h) */
     struct e2b_client *client;
     struct fleet *fleet;
+    struct views *views; /* .e2b/by-* */
     struct groups *groups;
     struct dirs *dirs;
     struct blocks *blocks;

@@ -97,6 +97,7 @@ extern const struct node_type node_link;     /* link_static.c: home */
 extern const struct node_type node_remote_dir, node_remote_file, node_remote_link,
     node_remote_special;                    /* dir_remote.c file_remote.c link_remote.c */
 extern const struct node_type node_pending; /* dir_pending.c */
+extern const struct node_type node_view;    /* dir_view.c: .e2b/by-* and below */
 
 /* Fills what every node has: st_ino, kind, permissions, nlink 1, owner, block size. */
 void node_stat(const struct inode *i, mode_t perm, struct stat *st);

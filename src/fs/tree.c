@@ -42,6 +42,10 @@ static const struct node_entry tree_e2b[] = {
       .mode = 0444,
       .fill = vfile_summary_fill },
     { .name = "pending", .type = &node_pending, .mode = 0700 },
+    { .name = "by-name", .type = &node_view, .mode = 0555, .view = VIEW_NAME },
+    { .name = "by-template", .type = &node_view, .mode = 0555, .view = VIEW_TEMPLATE },
+    { .name = "by-state", .type = &node_view, .mode = 0555, .view = VIEW_STATE },
+    { .name = "by-metadata", .type = &node_view, .mode = 0555, .view = VIEW_METADATA },
     { .name = NULL },
 };
 

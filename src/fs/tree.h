@@ -7,6 +7,7 @@
 #define FS_TREE_H
 
 #include "fs/node.h"
+#include "fs/view.h"
 
 struct snapshot;
 
@@ -29,6 +30,7 @@ struct node_entry {
     int64_t age_ms;                   /* how long a rendering is served; 0: made at each look */
     snapshot_mtime_fn *mtime;         /* may be NULL */
     const struct node_entry *entries; /* node_static */
+    enum view_kind view;              /* node_view */
     const char *target;               /* node_link; %s is the user's home without its slash */
 };
 

@@ -19,6 +19,7 @@ static const char before[] =
     "  .e2b/metrics       the latest samples, one line per sandbox\n"
     "  .e2b/summary.json  how many, their sizes, the oldest and the newest\n"
     "  .e2b/status        is the service reachable, is something not committed\n"
+    "  .e2b/by-name/ by-template/ by-state/ by-metadata/<key>/<value>/   links to sandboxes\n"
     "  .e2b/stats config version error pending/\n"
     "\n"
     "WHAT IS DANGEROUS\n"
