@@ -125,3 +125,98 @@ is_gone() {
     assert_equal "$(wc -l <<<"$output")" 22
     assert_between $(($(now_ms) - start)) 900 $((5000 * SLOW))
 }
+
+# --- create ------------------------------------------------------------------------------------
+
+@test "create prints an id, and sends what it was told" {
+    exits 0 e2b-inspect create
+    assert_match "$output" '^i[a-z0-9]{20}$'
+    assert_between "$(seconds_left "$output")" 280 300
+    new=$(e2b-inspect create --timeout 20m -m app=new -m 'who=a b' -e GREETING='hi there' base)
+    assert_equal "$(api GET "/sandboxes/$new" | jq -c .metadata)" '{"app":"new","who":"a b"}'
+    assert_between "$(seconds_left "$new")" 1180 1200
+    assert_equal "$(e2b-inspect exec "$new" 'echo $GREETING')" 'hi there'
+    assert_equal "$(e2b-inspect create -o json | jq -c keys_unsorted)" \
+        '["sandbox_id","template_id","alias","envd_version"]'
+    assert_equal "$(e2b-inspect create -q | wc -l)" 1
+    new=$(e2b-inspect create --auto-pause)
+    assert_equal "$(e2b-inspect info "$new" -o json | jq -r .on_timeout)" pause
+}
+
+@test "create says what is wrong" {
+    ledger_clear
+    assert_one_sentence 2 e2b-inspect create --timeout 0
+    assert_one_sentence 2 e2b-inspect create --timeout 5d
+    assert_one_sentence 2 e2b-inspect create -m nonsense
+    assert_equal "$(ledger_count '.method == "POST"')" 0
+    assert_one_sentence 3 e2b-inspect create no-such-template
+}
+
+# --- timeout, extend ---------------------------------------------------------------------------
+
+@test "timeout and extend move the end, and say where to" {
+    exits 0 e2b-inspect timeout "$id" 20m
+    assert_match "$output" "$id +running .* kill"
+    assert_between "$(seconds_left "$id")" 1180 1200
+    exits 0 e2b-inspect extend "${id:0:10}" 60
+    assert_between "$(seconds_left "$id")" 1235 1260
+    exits 0 e2b-inspect timeout "$id" 100s -o json
+    assert_equal "$(jq -r .sandbox_id <<<"$output")" "$id"
+    assert_between "$(jq -r .time_remaining_seconds <<<"$output")" 80 100
+    assert_between "$(seconds_left "$id")" 80 100
+    exits 0 e2b-inspect -q extend "$id" 1
+    assert_equal "$output$stderr" ''
+}
+
+@test "a timeout that is none sends nothing" {
+    ledger_clear
+    for time in 0 0s -5 abc 1d 500ms ''; do
+        assert_one_sentence 2 e2b-inspect timeout "$id" "$time"
+        assert_one_sentence 2 e2b-inspect extend "$id" "$time"
+    done
+    assert_equal "$(ledger_count true)" 0
+    assert_one_sentence 3 e2b-inspect timeout i0000000000000000000z 10m
+}
+
+@test "timeout and extend leave a paused sandbox alone" {
+    pause_sandbox "$id"
+    ledger_clear
+    assert_one_sentence 6 e2b-inspect timeout "$id" 10m
+    assert_match "$stderr" paused
+    assert_one_sentence 6 e2b-inspect extend "$id" 10m
+    assert_match "$stderr" paused
+    assert_no_data_plane "$id"
+    assert_equal "$(state_of "$id")" paused
+}
+
+# --- pause, resume -----------------------------------------------------------------------------
+
+@test "pause and resume several, and say which failed" {
+    other=$(make_sandbox)
+    exits 0 e2b-inspect pause "$id" "$other" "$id"
+    assert_equal "$(state_of "$id") $(state_of "$other")" 'paused paused'
+    assert_match "$output" "$id +paused"
+    exits 0 e2b-inspect pause "$id" -q
+    assert_equal "$output$stderr" ''
+    exits 7 e2b-inspect resume "$id" i0000000000000000000z
+    assert_match "$stderr" i0000000000000000000z
+    assert_match "$output" "$id +running"
+    assert_equal "$(state_of "$id") $(state_of "$other")" 'running paused'
+    assert_between "$(seconds_left "$id")" 280 300
+    printf '%s\n' "$other" | e2b-inspect resume --timeout 20m - -o json >"$T/resumed"
+    assert_equal "$(jq -c '.[] | [.sandbox_id, .state]' "$T/resumed")" "[\"$other\",\"running\"]"
+    assert_between "$(seconds_left "$other")" 1180 1200
+}
+
+@test "resume of a running sandbox never shortens its life" {
+    exits 0 e2b-inspect resume "$id" --timeout 10s
+    assert_between "$(seconds_left "$id")" 560 600
+    assert_one_sentence 2 e2b-inspect resume "$id" --timeout 0
+}
+
+@test "what is started, is kept through pause and resume" {
+    sandbox_exec "$id" sh -c 'echo kept >/tmp/kept'
+    e2b-inspect pause -q "$id"
+    e2b-inspect resume -q "$id"
+    assert_equal "$(e2b-inspect cat "$id" /tmp/kept)" kept
+}
