@@ -220,3 +220,38 @@ is_gone() {
     e2b-inspect resume -q "$id"
     assert_equal "$(e2b-inspect cat "$id" /tmp/kept)" kept
 }
+
+# --- ps ----------------------------------------------------------------------------------------
+
+# Starts a process with this name, which no terminal should get raw.
+evil_sleep() {
+    e2b-inspect exec "$id" -- bash -c "exec -a \$'sleep\\e[31m' sleep 300" </dev/null >/dev/null 2>&1 3>&- &
+    EVIL=$!
+}
+
+@test "ps lists the processes of a sandbox, as data" {
+    evil_sleep
+    found() { e2b-inspect ps "$id" -o json >"$T/ps" && jq -e '.[] | select(.command | test("^sleep.* 300$"))' "$T/ps" >"$T/one"; }
+    wait_until 10 found
+    assert_equal "$(jq -c 'keys_unsorted' "$T/one")" \
+        '["pid","ppid","user","state","cpu_pct","mem_pct","rss_kb","elapsed_seconds","command"]'
+    assert_equal "$(jq -r .user "$T/one")" "$(sandbox_exec "$id" id -un)"
+    pid=$(jq -r .pid "$T/one")
+    e2b-inspect ps -q "$id" | grep -qx "$pid"
+    assert_match "$(e2b-inspect ps "$id" | head -n 1)" '^ *PID +USER +STATE +CPU% +MEM% +TIME +COMMAND$'
+    run ! jq -e '.[] | select(.command | test("etimes"))' "$T/ps"
+    script -qec "e2b-inspect ps $id" /dev/null >"$T/shown" </dev/null
+    grep -q 'sleep' "$T/shown"
+    run ! grep -aP '\x1b\[31m' "$T/shown"
+    sandbox_exec "$id" kill "$pid"
+    wait "$EVIL" || true
+}
+
+@test "ps of a paused or missing sandbox" {
+    pause_sandbox "$id"
+    ledger_clear
+    assert_one_sentence 6 e2b-inspect ps "$id"
+    assert_no_data_plane "$id"
+    assert_only_reads
+    assert_one_sentence 3 e2b-inspect ps i0000000000000000000z
+}
