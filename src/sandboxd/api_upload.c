@@ -29,7 +29,8 @@ struct upload {
     json_t *done; /* owned: the answer's array */
     json_t *metadata;
     struct MHD_PostProcessor *form; /* NULL: raw body */
-    char *form_name;                /* the part being written: its filename */
+    char *form_name;                /* the filename of the part being written */
+    bool form_has_data;             /* some of that part was written */
     int failed_status;              /* the first failure; the rest of the body is dropped */
     char *failed_text;
 };
@@ -210,6 +211,15 @@ static bool was_written(const struct upload *u, const char *path)
     return false;
 }
 
+/*
+ * At offset 0: the library has no other sign of a new part, and when a part's headers arrive
+ * before its data it calls twice, first with nothing.
+ */
+static bool is_new_part(const struct upload *u, const char *filename)
+{
+    return u->fd < 0 || u->form_has_data || strcmp(u->form_name, filename ? filename : "") != 0;
+}
+
 static enum MHD_Result on_part(void *cls, enum MHD_ValueKind kind, const char *key,
                                const char *filename, const char *type, const char *encoding,
                                const char *data, uint64_t off, size_t size)
@@ -222,9 +232,11 @@ static enum MHD_Result on_part(void *cls, enum MHD_ValueKind kind, const char *k
     (void)encoding;
     if (u->failed_status || !key || strcmp(key, "file") != 0)
         return MHD_YES;
-    if (off == 0 && (u->fd < 0 || size > 0 || !u->form_name)) {
-        /* A new part: the library has no other sign of it. */
+    if (off == 0 && is_new_part(u, filename)) {
         finish_file(u);
+        free(u->form_name);
+        u->form_name = xstrdup(filename ? filename : "");
+        u->form_has_data = false;
         if (!path && (!filename || !filename[0])) {
             upload_fail(u, 400, "no path query parameter and no file name");
             return MHD_YES;
@@ -237,6 +249,7 @@ static enum MHD_Result on_part(void *cls, enum MHD_ValueKind kind, const char *k
             return MHD_YES;
         }
     }
+    u->form_has_data |= size > 0;
     write_data(u, data, size);
     return MHD_YES;
 }

@@ -188,6 +188,24 @@ TABLE
     assert_equal "$(form -F x=y /files)" '[] 200'
 }
 
+@test "forms: wherever the network cuts them" {
+    printf -- '--boundary\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n' \
+        1 one 2 '' 3 three >"$T/form"
+    printf -- '--boundary--\r\n' >>"$T/form"
+    for n in 1 7 64 71; do
+        assert_match "$(python3 "$HELPERS/wire.py" raw -i "$id" --chunk "$n" \
+            -H 'Content-Type: multipart/form-data; boundary=boundary' POST /files <"$T/form")" \
+            '^200 .*/home/user/1".*/home/user/2".*/home/user/3"'
+        assert_equal "$(sandbox_get "$id" 1) $(sandbox_get "$id" 2) $(sandbox_get "$id" 3)" 'one  three'
+    done
+    printf -- '--boundary\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\none\r\n--boundary--\r\n' >"$T/form"
+    for n in 1 64 73; do
+        assert_match "$(python3 "$HELPERS/wire.py" raw -i "$id" --chunk "$n" \
+            -H 'Content-Type: multipart/form-data; boundary=boundary' POST /files?path=/tmp/one <"$T/form")" '^200 '
+        assert_equal "$(sandbox_get "$id" /tmp/one)" one
+    done
+}
+
 @test "metadata of a file lives until the next upload" {
     post() { data "$id" "$@" -H 'Content-Type: application/octet-stream' --data-binary x /files?path=/tmp/f; }
     assert_match "$(post -H 'X-Metadata-Colour: blue')" '"metadata":.*"colour".*"blue"'

@@ -9,8 +9,9 @@ wire.py stream [-u USER] [-H ...] [-n COUNT] ID METHOD JSON
     after COUNT envelopes the connection is closed; an end without envelope is "broken"
 wire.py start [-u USER] [-H ...] ID -- ARGV...
     the same for a process without stdin
-wire.py raw METHOD PATH [-H ...] [--content-length N]
-    the body from stdin, byte by byte as given: the status line, or "reset"
+wire.py raw METHOD PATH [-i ID] [-H ...] [--content-length N | --chunk N]
+    the body from stdin, byte by byte as given, or in chunks of N bytes: the status and the
+    body, or "reset"
 
 E2B_API_URL and E2B_API_KEY say where; METHOD is filesystem.Filesystem/Stat and so on.
 Bytes of process output are shown decoded, as text.
@@ -110,6 +111,13 @@ def raw(args):
         for name, value in headers_for(args).items():
             conn.putheader(name, value)
         body = sys.stdin.buffer.read()
+        if args.chunk:
+            conn.putheader("Transfer-Encoding", "chunked")
+            pieces = [body[i:i + args.chunk] for i in range(0, len(body), args.chunk)]
+            conn.endheaders(iter(pieces), encode_chunked=True)
+            response = conn.getresponse()
+            print(response.status, response.read().decode("utf-8", "replace"))
+            return
         conn.putheader("Content-Length", str(len(body) if args.length is None else args.length))
         conn.endheaders(body)
         if args.length is not None and args.length > len(body):
@@ -131,6 +139,7 @@ def main():
         if name == "raw":
             command.add_argument("-i", dest="id")
             command.add_argument("--content-length", dest="length", type=int)
+            command.add_argument("--chunk", type=int)
             command.add_argument("id_or_method")
             command.add_argument("path")
             continue
