@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/control_run.h"
 
+#include "fs/kill_all.h"
 #include "fs/notify.h"
 #include "util/clock.h"
 #include "util/xalloc.h"
@@ -13,11 +14,12 @@ enum { CAP_SLACK_S = 5, FLUSH_BOUND_MS = 30 * 1000 };
 
 struct control_job {
     struct fs *fs; /* borrowed */
-    char *sandbox; /* owned */
+    char *sandbox; /* owned; NULL: .e2b/ctl */
     enum ctl_verb verb;
-    int64_t seconds;
+    int64_t seconds, count;
     int64_t wanted_end; /* unix seconds, by the server's clock */
     struct e2b_call *call;
+    struct kill_all *kill_all;
     bool is_draining; /* flush: there is no call to cancel */
     e2b_done_fn *fn;  /* NULL: nobody waits any more */
     void *arg;
@@ -41,7 +43,8 @@ static int64_t server_now(const struct control_job *job)
 __attribute__((format(printf, 2, 3))) static void note(const struct control_job *job,
                                                        const char *fmt, ...)
 {
-    autofree char *path = xasprintf("%s/ctl", job->sandbox), *text = NULL;
+    autofree char *path = xasprintf("%s/ctl", job->sandbox ? job->sandbox : ".e2b"),
+                  *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
@@ -64,6 +67,21 @@ static void killed(void *arg, const struct e2b_err *err)
 static void start_kill(struct control_job *job)
 {
     job->call = e2b_sandbox_kill(job->fs->client, job->sandbox, killed, job);
+}
+
+static void all_killed(void *arg, size_t ended, const struct e2b_err *err)
+{
+    struct control_job *job = arg;
+
+    job->kill_all = NULL;
+    if (ended > 0)
+        note(job, "kill-all: %zu ended", ended);
+    job_over(job, err);
+}
+
+static void start_kill_all(struct control_job *job)
+{
+    job->kill_all = kill_all_start(job->fs, job->count, all_killed, job);
 }
 
 /* --- timeout and extend: (get) -> set -> get -> compare ----------------------------------- */
@@ -196,6 +214,12 @@ static void start_flush(struct control_job *job)
     spool_drain(job->fs->spool, FLUSH_BOUND_MS, flushed, job);
 }
 
+static void start_drop(struct control_job *job)
+{
+    spool_pending_drop(job->fs->spool, (uint64_t)job->count, &job->err);
+    loop_post(job->fs->loop, over_later, job);
+}
+
 static void start_nothing(struct control_job *job)
 {
     loop_post(job->fs->loop, over_later, job);
@@ -211,27 +235,35 @@ static const struct {
     void (*start)(struct control_job *job);
     bool needs_running;
 } verbs[] = {
-    [CTL_NOTHING] = { start_nothing, false },      [CTL_KILL] = { start_kill, false },
-    [CTL_TIMEOUT] = { start_timeout, true },       [CTL_EXTEND] = { start_extend, true },
-    [CTL_PAUSE] = { start_pause, false },          [CTL_RESUME] = { start_resume, false },
-    [CTL_SNAPSHOT] = { start_unsupported, false }, [CTL_FORK] = { start_unsupported, false },
-    [CTL_NETWORK] = { start_unsupported, false },  [CTL_REFRESH] = { start_refresh, false },
+    [CTL_NOTHING] = { start_nothing, false },
+    [CTL_KILL] = { start_kill, false },
+    [CTL_TIMEOUT] = { start_timeout, true },
+    [CTL_EXTEND] = { start_extend, true },
+    [CTL_PAUSE] = { start_pause, false },
+    [CTL_RESUME] = { start_resume, false },
+    [CTL_SNAPSHOT] = { start_unsupported, false },
+    [CTL_FORK] = { start_unsupported, false },
+    [CTL_NETWORK] = { start_unsupported, false },
+    [CTL_REFRESH] = { start_refresh, false },
     [CTL_FLUSH] = { start_flush, false },
+    [CTL_KILL_ALL] = { start_kill_all, false },
+    [CTL_DROP] = { start_drop, false },
 };
 
 struct control_job *control_run(struct fs *fs, const char *sandbox, const struct ctl_line *line,
                                 e2b_done_fn *fn, void *arg)
 {
     struct control_job *job = xcalloc(1, sizeof(*job));
-    const struct e2b_sandbox *s = fleet_find(fs->fleet, sandbox);
+    const struct e2b_sandbox *s = sandbox ? fleet_find(fs->fleet, sandbox) : NULL;
 
     *job = (struct control_job){ .fs = fs,
                                  .sandbox = xstrdup(sandbox),
                                  .verb = line->verb,
                                  .seconds = line->seconds,
+                                 .count = line->count,
                                  .fn = fn,
                                  .arg = arg };
-    if (line->verb == CTL_KILL && fs->options->nokill)
+    if ((line->verb == CTL_KILL || line->verb == CTL_KILL_ALL) && fs->options->nokill)
         e2b_fail(&job->err, EPERM, "kill is refused: the mount has -o nokill");
     else if (verbs[line->verb].needs_running && s && s->state == E2B_STATE_PAUSED)
         e2b_fail(&job->err, EHOSTDOWN, "sandbox is paused");
@@ -249,6 +281,8 @@ void control_cancel(struct control_job *job)
 
     if (job->call)
         e2b_call_cancel(job->call);
+    if (job->kill_all)
+        kill_all_cancel(job->kill_all);
     if (!job->is_draining || !fn)
         return;
     job->fn = NULL; /* the commits go on */

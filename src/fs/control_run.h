@@ -13,7 +13,8 @@
 
 struct control_job;
 
-/* Runs one line for a sandbox; fn(arg, err) comes once, on a later turn. */
+/* Runs one line for a sandbox (NULL: for the account, .e2b/ctl); fn(arg, err) comes once, on a
+ * later turn. */
 struct control_job *control_run(struct fs *fs, const char *sandbox, const struct ctl_line *line,
                                 e2b_done_fn *fn, void *arg);
 void control_cancel(struct control_job *job);

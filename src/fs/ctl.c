@@ -25,6 +25,7 @@ typedef bool arg_fn(struct word w, struct ctl_line *out);
 
 static bool arg_duration(struct word w, struct ctl_line *out);
 static bool arg_count(struct word w, struct ctl_line *out);
+static bool arg_number(struct word w, struct ctl_line *out);
 static bool arg_name(struct word w, struct ctl_line *out);
 static bool arg_json(struct word w, struct ctl_line *out);
 
@@ -32,7 +33,7 @@ static const struct arg {
     arg_fn *parse;
     const char *expected;
 } duration = { arg_duration, "a duration: 600, 90s, 10m or 2h" },
-  count = { arg_count, "a count from 1 to 100" },
+  count = { arg_count, "a count from 1 to 100" }, number = { arg_number, "a number from 1" },
   name = { arg_name, "a name of letters, digits and -_.:/" },
   json = { arg_json, "a JSON object" };
 
@@ -41,34 +42,45 @@ static const struct arg {
  * so that a typo in them is told from a lack in us, but can't be run yet.
  */
 static const struct verb {
+    enum ctl_place place;
     const char *name;
     enum ctl_verb verb;
     const struct arg *arg; /* NULL: takes none */
     bool is_optional;      /* the argument; the defaults stand in ctl_parse */
     const char *help;
 } verbs[] = {
-    { "kill", CTL_KILL, NULL, false,
+    { CTL_SANDBOX, "kill", CTL_KILL, NULL, false,
       "kill            end the sandbox, running or paused; its files are lost" },
-    { "timeout", CTL_TIMEOUT, &duration, false,
+    { CTL_SANDBOX, "timeout", CTL_TIMEOUT, &duration, false,
       "timeout DUR     end it DUR from now; DUR alone (600, 90s, 10m, 2h) is the same" },
-    { "extend", CTL_EXTEND, &duration, false, "extend DUR      add DUR to what remains" },
-    { "pause", CTL_PAUSE, NULL, false,
+    { CTL_SANDBOX, "extend", CTL_EXTEND, &duration, false,
+      "extend DUR      add DUR to what remains" },
+    { CTL_SANDBOX, "pause", CTL_PAUSE, NULL, false,
       "pause           stop it; memory and files are kept, fs/ can't be looked into" },
-    { "resume", CTL_RESUME, &duration, true,
+    { CTL_SANDBOX, "resume", CTL_RESUME, &duration, true,
       "resume [DUR]    continue it, to end DUR (5m unless told) from now" },
-    { "snapshot", CTL_SNAPSHOT, &name, true, NULL },
-    { "fork", CTL_FORK, &count, true, NULL },
-    { "network", CTL_NETWORK, &json, false, NULL },
-    { "refresh", CTL_REFRESH, NULL, false,
+    { CTL_SANDBOX, "snapshot", CTL_SNAPSHOT, &name, true, NULL },
+    { CTL_SANDBOX, "fork", CTL_FORK, &count, true, NULL },
+    { CTL_SANDBOX, "network", CTL_NETWORK, &json, false, NULL },
+    { CTL_SANDBOX, "refresh", CTL_REFRESH, NULL, false,
       "refresh         forget what is cached of this sandbox" },
-    { "flush", CTL_FLUSH, NULL, false,
+    { CTL_SANDBOX, "flush", CTL_FLUSH, NULL, false,
       "flush           commit what was written to fs/ and wait for it" },
+
+    { CTL_ACCOUNT, "kill-all", CTL_KILL_ALL, &number, false,
+      "kill-all N      end the running sandboxes that this mount shows, if they are N" },
+    { CTL_ACCOUNT, "refresh", CTL_REFRESH, NULL, false,
+      "refresh         forget all that is cached" },
+    { CTL_ACCOUNT, "flush", CTL_FLUSH, NULL, false,
+      "flush           commit what was written to all sandboxes and wait for it" },
+    { CTL_ACCOUNT, "drop", CTL_DROP, &number, false,
+      "drop N          delete entry N of .e2b/pending/ for good" },
 };
 
-const char *ctl_verb_help(size_t i)
+const char *ctl_verb_help(enum ctl_place place, size_t i)
 {
     for (size_t k = 0; k < ARRAY_LEN(verbs); k++)
-        if (verbs[k].help && i-- == 0)
+        if (verbs[k].place == place && verbs[k].help && i-- == 0)
             return verbs[k].help;
     return NULL;
 }
@@ -136,6 +148,11 @@ static bool arg_count(struct word w, struct ctl_line *out)
     return take_number(&w, COUNT_MAX, &out->count) && w.len == 0 && out->count > 0;
 }
 
+static bool arg_number(struct word w, struct ctl_line *out)
+{
+    return take_number(&w, INT32_MAX, &out->count) && w.len == 0 && out->count > 0;
+}
+
 static bool arg_name(struct word w, struct ctl_line *out)
 {
     if (w.len == 0 || w.len > NAME_BYTES_MAX)
@@ -187,25 +204,27 @@ static const char *shown(struct word w, char out[SHOWN_MAX + 4])
     return out;
 }
 
-static const struct verb *find_verb(struct word w)
+static const struct verb *find_verb(enum ctl_place place, struct word w)
 {
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        if (strlen(verbs[i].name) == w.len && memcmp(verbs[i].name, w.s, w.len) == 0)
+        if (verbs[i].place == place && strlen(verbs[i].name) == w.len &&
+            memcmp(verbs[i].name, w.s, w.len) == 0)
             return &verbs[i];
     return NULL;
 }
 
-static int parse_line(struct word line, struct ctl_line *out, struct e2b_err *err)
+static int parse_line(enum ctl_place place, struct word line, struct ctl_line *out,
+                      struct e2b_err *err)
 {
     const char *space = memchr(line.s, ' ', line.len);
     struct word first = { line.s, space ? (size_t)(space - line.s) : line.len };
     struct word rest = { NULL, 0 };
-    const struct verb *v = find_verb(first);
+    const struct verb *v = find_verb(place, first);
     char text[SHOWN_MAX + 4];
 
     if (space)
         rest = (struct word){ space + 1, line.len - first.len - 1 };
-    if (!v && is_digit(line.s[0])) {
+    if (!v && place == CTL_SANDBOX && is_digit(line.s[0])) {
         out->verb = CTL_TIMEOUT;
         if (!arg_duration(line, out))
             return e2b_fail(err, EINVAL, "'%s' is not %s", shown(line, text),
@@ -213,7 +232,7 @@ static int parse_line(struct word line, struct ctl_line *out, struct e2b_err *er
         return 0;
     }
     if (!v)
-        return e2b_fail(err, EINVAL, "'%s' is no command; read ctl for those there are",
+        return e2b_fail(err, EINVAL, "'%s' is no command here; read ctl for those there are",
                         shown(first, text));
     out->verb = v->verb;
     out->seconds = v->verb == CTL_RESUME ? RESUME_SECONDS : 0;
@@ -231,7 +250,8 @@ static int parse_line(struct word line, struct ctl_line *out, struct e2b_err *er
     return 0;
 }
 
-int ctl_parse(const char *text, size_t len, struct ctl_line *out, struct e2b_err *err)
+int ctl_parse(enum ctl_place place, const char *text, size_t len, struct ctl_line *out,
+              struct e2b_err *err)
 {
     const char *newline = memchr(text, '\n', len);
     struct word line = { text, newline ? (size_t)(newline - text) : len };
@@ -239,7 +259,7 @@ int ctl_parse(const char *text, size_t len, struct ctl_line *out, struct e2b_err
     int r = 0;
 
     if (line.len > 0 && line.s[0] != '#')
-        r = parse_line(line, &parsed, err);
+        r = parse_line(place, line, &parsed, err);
     if (r < 0) {
         ctl_line_clear(&parsed);
         return r;

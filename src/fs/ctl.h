@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ctl: the grammar of <id>/ctl (design 4.2) as data.  Parsing only; control_run.c runs verbs.
+ * ctl: the grammar of <id>/ctl and .e2b/ctl (design 4.2) as data.  Parsing only; control_run.c
+ * runs verbs.
  *
  * Input is from a user's program: any bytes.  A batch is parsed line by line, so that the
  * lines before a bad one can run first.
@@ -14,6 +15,8 @@
 
 enum { CTL_MAX = 4095 };
 
+enum ctl_place { CTL_SANDBOX, CTL_ACCOUNT }; /* <id>/ctl, .e2b/ctl */
+
 enum ctl_verb {
     CTL_NOTHING, /* empty line or comment */
     CTL_KILL,
@@ -26,6 +29,8 @@ enum ctl_verb {
     CTL_NETWORK,  /* text: JSON */
     CTL_REFRESH,
     CTL_FLUSH,
+    CTL_KILL_ALL, /* count: how many are running */
+    CTL_DROP,     /* count: the number of the pending entry */
 };
 
 struct ctl_line {
@@ -37,14 +42,15 @@ struct ctl_line {
 void ctl_line_clear(struct ctl_line *line);
 
 /*
- * Parses the first line of `text` (1 <= len <= CTL_MAX).  Returns its length including the
- * newline, or -EINVAL: err quotes what is wrong, made harmless, and says what was expected;
- * *out is untouched.
+ * Parses the first line of `text` (1 <= len <= CTL_MAX), written to the ctl of that place.
+ * Returns its length including the newline, or -EINVAL: err quotes what is wrong, made
+ * harmless, and says what was expected; *out is untouched.
  */
-int ctl_parse(const char *text, size_t len, struct ctl_line *out, struct e2b_err *err);
+int ctl_parse(enum ctl_place place, const char *text, size_t len, struct ctl_line *out,
+              struct e2b_err *err);
 
-/* "verb ARGUMENT   what it does" lines for help, from the same table: only of what can be run.
- * NULL after the last. */
-const char *ctl_verb_help(size_t i);
+/* "verb ARGUMENT   what it does" lines for help, from the same table: only of what can be run
+ * there.  NULL after the last. */
+const char *ctl_verb_help(enum ctl_place place, size_t i);
 
 #endif

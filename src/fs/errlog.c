@@ -112,7 +112,7 @@ static void add(struct errlog *log, const char *sandbox, char *text, size_t note
     clean(text);
     if (sandbox)
         ring_add(log, sandbox, text, note);
-    ring_add(log, "", text, note);
+    ring_add(log, "", text, sandbox ? 0 : note);
 }
 
 void errlog_add(struct errlog *log, const char *sandbox, const char *op, const char *path,

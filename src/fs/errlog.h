@@ -34,7 +34,8 @@ void errlog_note(struct errlog *log, const char *sandbox, const char *op, const 
                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Appends the lines, newest first, and says when the newest came. */
 struct timespec errlog_render(const struct errlog *log, const char *sandbox, struct buf *out);
-/* Appends only the texts of the notes, newest first, each behind `prefix`. */
+/* Appends only the texts of the notes, newest first, each behind `prefix`; for the mount those
+ * of its own. */
 void errlog_notes(const struct errlog *log, const char *sandbox, const char *prefix,
                   struct buf *out);
 void errlog_forget(struct errlog *log,

@@ -83,6 +83,8 @@ static void batch_interrupted(void *arg)
 
 static void batch_next(struct batch *b)
 {
+    const char *sandbox = b->req->inode->sandbox;
+    enum ctl_place place = sandbox ? CTL_SANDBOX : CTL_ACCOUNT;
     struct ctl_line line = { 0 };
     struct e2b_err err = { 0 };
     int n;
@@ -92,13 +94,13 @@ static void batch_next(struct batch *b)
         batch_free(b);
         return;
     }
-    n = ctl_parse(b->text + b->done, b->len - b->done, &line, &err);
+    n = ctl_parse(place, b->text + b->done, b->len - b->done, &line, &err);
     if (n < 0) {
         batch_fail(b, &err);
         return;
     }
     b->line_len = (size_t)n;
-    b->job = control_run(b->req->fs, b->req->inode->sandbox, &line, line_done, b);
+    b->job = control_run(b->req->fs, sandbox, &line, line_done, b);
     ctl_line_clear(&line);
 }
 

@@ -57,6 +57,7 @@ void vfile_metrics_fill(struct snapshot *snap);      /* <id>/metrics */
 void vfile_metrics_json_fill(struct snapshot *snap); /* <id>/metrics.json */
 void vfile_error_fill(struct snapshot *snap);        /* <id>/error and .e2b/error */
 void vfile_ctl_fill(struct snapshot *snap);          /* <id>/ctl, as read */
+void vfile_account_ctl_fill(struct snapshot *snap);  /* .e2b/ctl, as read */
 void vfile_readme_fill(struct snapshot *snap);       /* .e2b/README, and at the root */
 void vfile_version_fill(struct snapshot *snap);      /* .e2b/version */
 void vfile_config_fill(struct snapshot *snap);       /* .e2b/config */

@@ -32,6 +32,7 @@ static const struct node_entry tree_e2b[] = {
     { .name = "stats", .type = &node_snapshot, .mode = 0444, .fill = vfile_stats_fill },
     { .name = "error", .type = &node_snapshot, .mode = 0444, .fill = vfile_error_fill },
     { .name = "index", .type = &node_snapshot, .mode = 0444, .fill = vfile_index_fill },
+    { .name = "ctl", .type = &node_control, .mode = 0600, .fill = vfile_account_ctl_fill },
     { .name = "metrics",
       .type = &node_snapshot,
       .mode = 0444,

@@ -20,6 +20,7 @@ static const char before[] =
     "  .e2b/summary.json  how many, their sizes, the oldest and the newest\n"
     "  .e2b/status        is the service reachable, is something not committed\n"
     "  .e2b/by-name/ by-template/ by-state/ by-metadata/<key>/<value>/   links to sandboxes\n"
+    "  .e2b/ctl           commands for all sandboxes\n"
     "  .e2b/stats config version error pending/\n"
     "\n"
     "WHAT IS DANGEROUS\n"
@@ -28,8 +29,9 @@ static const char before[] =
     "    change the running sandbox at once, and nothing brings deleted files back.\n"
     "    Deleting is refused outside of the home directory, /tmp and /workspace unless\n"
     "    the mount has -o rm=all; -o ro or -o fs=ro refuses every change.\n"
-    "  - `echo kill > <id>/ctl` ends that sandbox and loses its files.  Nothing else in\n"
-    "    this tree ends one: rmdir, unlink and rename of these generated files and\n"
+    "  - `echo kill > <id>/ctl` ends that sandbox and loses its files, and kill-all in\n"
+    "    .e2b/ctl all running ones.  Nothing else in this tree ends one: rmdir, unlink and "
+    "rename of these generated files and\n"
     "    directories are refused, and unmounting ends nothing.  But `rm -rf <id>` still\n"
     "    deletes what it can below <id>/fs/.\n"
     "  - What is in fs/ comes from the sandbox: names, links and contents may be hostile.\n"
@@ -49,21 +51,30 @@ static const char before[] =
     "  - Writing is sent when the file is closed or fsync'ed; an error of close() or fsync()\n"
     "    means that the sandbox hasn't got it (the content is kept in .e2b/pending/).\n"
     "\n"
-    "COMMANDS for <id>/ctl, one a line; `echo` fails if the command does:\n"
+    "COMMANDS, one a line; `echo` fails if the command does.  For <id>/ctl:\n"
     "\n";
+
+static const char between[] = "\nFor .e2b/ctl:\n\n";
 
 static const char after[] =
     "\n"
     "No errno is a riddle: <id>/error has the whole sentence.  Running commands, shells and\n"
     "much else is e2b-inspect's: `e2b-inspect exec <id>/home -- make test`.\n";
 
-void vfile_readme_fill(struct snapshot *snap)
+static void put_verbs(struct buf *out, enum ctl_place place)
 {
     const char *help;
 
+    for (size_t i = 0; (help = ctl_verb_help(place, i)); i++)
+        buf_printf(out, "  %s\n", help);
+}
+
+void vfile_readme_fill(struct snapshot *snap)
+{
     buf_puts(&snap->out, before);
-    for (size_t i = 0; (help = ctl_verb_help(i)); i++)
-        buf_printf(&snap->out, "  %s\n", help);
+    put_verbs(&snap->out, CTL_SANDBOX);
+    buf_puts(&snap->out, between);
+    put_verbs(&snap->out, CTL_ACCOUNT);
     buf_puts(&snap->out, after);
     snapshot_finish(snap);
 }

@@ -222,3 +222,117 @@ with open(sys.argv[1], "w") as f: f.write(sys.argv[2])' "$ctl" "$1"; }
     [ "$(seconds_left "$id")" -gt 580 ]
     assert_equal "$(ledger_count '.method == "POST" and (.path | endswith("/connect"))')" 2
 }
+
+# --- .e2b/ctl ------------------------------------------------------------------------------------
+
+@test "kill-all ends the running ones if they are as many as told, and spares paused ones" {
+    other=$(make_sandbox)
+    paused=$(make_sandbox)
+    pause_sandbox "$paused"
+    all=$MNT/.e2b/ctl
+    ledger_clear
+    for n in 1 3 4; do
+        errno_is ERANGE ctl "$all" "kill-all $n"
+    done
+    assert_nothing_sent
+    assert_match "$(head -n 1 "$MNT/.e2b/error")" 'ERANGE: 2 running sandboxes are shown here, not 4'
+    echo 'kill-all 2' >"$all"
+    assert_equal "$(ls "$MNT")" "$paused"
+    assert_equal "$(api GET /v2/sandboxes | jq -r '.[].sandboxID')" "$paused"
+    assert_equal "$(ledger_count '.method == "DELETE"')" 2
+    assert_no_data_plane "$paused"
+    grep -qx '# kill-all: 2 ended' "$all"
+    errno_is ERANGE ctl "$all" 'kill-all 2'
+    errno_is ENOENT stat "$MNT/$other"
+}
+
+# One that came since the last look would be ended unseen.
+@test "kill-all counts anew, not what was listed last" {
+    ls "$MNT" >/dev/null
+    late=$(make_sandbox)
+    errno_is ERANGE ctl "$MNT/.e2b/ctl" 'kill-all 1'
+    assert_equal "$(api GET "/sandboxes/$late" | jq -r .state)" running
+    fault '[{"match":{"path":"/v2/sandboxes"},"kind":"status","value":400}]'
+    run fsop ctl "$MNT/.e2b/ctl" 'kill-all 2'
+    [ "$output" != OK ]
+    fault '[]'
+    assert_equal "$(api GET "/sandboxes/$late" | jq -r .state)" running
+}
+
+@test "kill-all ends only what the mount shows" {
+    shown=$(make_sandbox '{"metadata":{"app":"x"}}')
+    unmount_fs
+    mount_fs -o only="$shown"
+    errno_is ERANGE ctl "$MNT/.e2b/ctl" 'kill-all 2'
+    echo 'kill-all 1' >"$MNT/.e2b/ctl"
+    assert_equal "$(api GET /v2/sandboxes | jq -r '.[].sandboxID')" "$id"
+}
+
+@test "what stops kill-all is told, with how far it came" {
+    make_sandbox >/dev/null
+    fault '[{"match":{"method":"DELETE"},"kind":"status","value":403}]'
+    errno_is EACCES ctl "$MNT/.e2b/ctl" 'kill-all 2'
+    fault '[]'
+    assert_equal "$(api GET /v2/sandboxes | jq length)" 2
+    echo 'kill-all 2' >"$MNT/.e2b/ctl"
+    assert_equal "$(api GET /v2/sandboxes | jq length)" 0
+}
+
+@test "-o nokill refuses kill-all, -o ro everything" {
+    unmount_fs
+    mount_fs -o nokill
+    errno_is EPERM ctl "$MNT/.e2b/ctl" 'kill-all 1'
+    run ! grep -q kill "$MNT/.e2b/ctl"
+    unmount_fs
+    mount_fs -o ro
+    errno_is EROFS ctl "$MNT/.e2b/ctl" refresh
+    assert_equal "$(api GET "/sandboxes/$id" | jq -r .state)" running
+}
+
+@test "the account's ctl reads back harmless help, and has its own verbs only" {
+    all=$MNT/.e2b/ctl
+    ledger_clear
+    run ! grep -v '^#' "$all"
+    for verb in kill-all refresh flush drop; do
+        grep -q "^#   $verb " "$all"
+    done
+    assert_equal "$(stat -c '%a %s' "$all")" "600 $(wc -c <"$all")"
+    cat "$all" >"$T/copy"
+    cat "$T/copy" >"$all"
+    for line in kill pause 600 'timeout 60' 'kill-all' 'kill-all 0' 'kill-all x' 'drop' 'drop 0'; do
+        errno_is EINVAL ctl "$all" "$line"
+    done
+    errno_is EINVAL ctl "$ctl" 'kill-all 1'
+    assert_nothing_sent
+    # The notes of a sandbox are its own.
+    echo resume >"$ctl"
+    run ! grep -q resumed "$all"
+}
+
+@test "refresh and flush of the account" {
+    ls "$MNT/$id/fs/tmp" >/dev/null
+    ledger_clear
+    echo refresh >"$MNT/.e2b/ctl"
+    ls "$MNT/$id/fs/tmp" >/dev/null
+    [ "$(ledger_count '.plane == "data"')" -ge 1 ]
+    exec 8>"$MNT/$id/fs/tmp/open"
+    echo text >&8
+    echo flush >"$MNT/.e2b/ctl"
+    assert_equal "$(sandbox_get "$id" /tmp/open)" text
+    exec 8>&-
+}
+
+@test "drop deletes one entry of pending for good" {
+    pending=$MNT/.e2b/pending
+    fault '[{"match":{"path":"/file[s]","method":"POST"},"kind":"status","value":507}]'
+    errno_is ENOSPC write "$MNT/$id/fs/tmp/one" one
+    errno_is ENOSPC write "$MNT/$id/fs/tmp/two" two
+    fault '[]'
+    two() { [ "$(ls "$pending" | wc -l)" -eq 3 ]; }
+    wait_until 5 two
+    number=$(awk '/tmp\/one/ { print $1 }' "$pending/index")
+    echo "drop $number" >"$MNT/.e2b/ctl"
+    errno_is ENOENT ctl "$MNT/.e2b/ctl" "drop $number"
+    assert_equal "$(ls "$pending" | sed 's/^[0-9]*-//' | xargs)" 'two index'
+    assert_equal "$(cat "$pending"/*-two)" two
+}

@@ -23,7 +23,7 @@ readonly VIRTUAL_FILES='info.json state metrics metrics.json ctl error'
     mount_fs
     assert_equal "$(ls -A "$MNT/$id" | xargs)" \
         "ctl error fs home info.json metrics metrics.json state"
-    for name in README config error index metrics stats status summary.json version; do
+    for name in README config ctl error index metrics stats status summary.json version; do
         ls -A "$MNT/.e2b" | grep -qx "$name"
     done
 }

@@ -12,16 +12,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t done = 0;
+    enum ctl_place place;
 
-    if (size > CTL_MAX)
+    if (size == 0 || size > CTL_MAX)
         return 0;
+    place = data[0] & 1 ? CTL_SANDBOX : CTL_ACCOUNT;
     while (done < size) {
         struct ctl_line line = { 0 };
         struct e2b_err err = { 0 };
         size_t left = size - done;
         /* Exactly as long as it is, so that a read beyond the end is seen. */
         char *text = xmemdup(data + done, left);
-        int r = ctl_parse(text, left, &line, &err);
+        int r = ctl_parse(place, text, left, &line, &err);
 
         free(text);
         if (r < 0) {
@@ -33,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(line.verb != CTL_EXTEND || line.seconds > 0);
         assert(line.verb != CTL_RESUME || line.seconds > 0);
         assert(line.verb != CTL_FORK || (line.count > 0 && line.count <= 100));
+        assert(line.verb != CTL_KILL_ALL || (place == CTL_ACCOUNT && line.count > 0));
         ctl_line_clear(&line);
         done += (size_t)r;
     }

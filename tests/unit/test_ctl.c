@@ -7,14 +7,20 @@
 
 #include <errno.h>
 
-static int parse(const char *text, size_t len, struct ctl_line *out, struct e2b_err *err)
+static int parse_in(enum ctl_place place, const char *text, size_t len, struct ctl_line *out,
+                    struct e2b_err *err)
 {
     /* A copy without a NUL behind it, so that a sanitizer sees every byte read too much. */
     char *exact = xmemdup(text, len ? len : 1);
-    int r = ctl_parse(exact, len, out, err);
+    int r = ctl_parse(place, exact, len, out, err);
 
     free(exact);
     return r;
+}
+
+static int parse(const char *text, size_t len, struct ctl_line *out, struct e2b_err *err)
+{
+    return parse_in(CTL_SANDBOX, text, len, out, err);
 }
 
 static const struct {
@@ -171,7 +177,7 @@ TEST(messages_say_what_was_expected_and_quote_it_harmlessly)
     static const struct {
         const char *text, *part;
     } cases[] = {
-        { "kil", "'kil' is no command" },
+        { "kil", "'kil' is no command here" },
         { "0", "'0' is not a duration" },
         { "timeout", "timeout needs a duration: 600, 90s, 10m or 2h" },
         { "kill now", "kill takes no argument, not 'now'" },
@@ -225,15 +231,59 @@ TEST(a_batch_is_read_line_by_line)
     CHECK_INT(parse(text + done, len - done, &line, NULL), -EINVAL);
 }
 
+TEST(the_accounts_ctl_has_verbs_of_its_own)
+{
+    static const struct {
+        const char *text;
+        int verb; /* -1: refused */
+        int64_t count;
+    } cases[] = {
+        { "kill-all 3", CTL_KILL_ALL, 3 },
+        { "kill-all 2147483647", CTL_KILL_ALL, 2147483647 },
+        { "drop 12", CTL_DROP, 12 },
+        { "refresh", CTL_REFRESH, 0 },
+        { "flush", CTL_FLUSH, 0 },
+        { "# kill-all 3", CTL_NOTHING, 0 },
+        { "kill-all", -1, 0 },
+        { "kill-all 0", -1, 0 },
+        { "kill-all -1", -1, 0 },
+        { "kill-all all", -1, 0 },
+        { "kill-all 3 ", -1, 0 },
+        { "kill-all 2147483648", -1, 0 },
+        { "drop", -1, 0 },
+        { "drop 0", -1, 0 },
+        { "drop 1-name", -1, 0 },
+        { "kill", -1, 0 },
+        { "pause", -1, 0 },
+        { "600", -1, 0 },
+        { "timeout 600", -1, 0 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t len = strlen(cases[i].text);
+        struct ctl_line line = { 0 };
+        struct e2b_err err = { 0 };
+        int r = parse_in(CTL_ACCOUNT, cases[i].text, len, &line, &err);
+
+        CASE("%s", cases[i].text);
+        CHECK_INT(r, cases[i].verb < 0 ? -EINVAL : (int)len);
+        CHECK_INT(line.verb, cases[i].verb < 0 ? 0 : cases[i].verb);
+        CHECK_INT(line.count, cases[i].count);
+    }
+    CHECK_INT(parse("kill-all 3", 10, &(struct ctl_line){ 0 }, NULL), -EINVAL);
+    CHECK_INT(parse("drop 3", 6, &(struct ctl_line){ 0 }, NULL), -EINVAL);
+    CHECK_CONTAINS(ctl_verb_help(CTL_ACCOUNT, 0), "kill-all N");
+}
+
 TEST(help_names_each_verb_that_can_be_run)
 {
     size_t n = 0;
 
-    for (const char *help; (help = ctl_verb_help(n)); n++) {
+    for (const char *help; (help = ctl_verb_help(CTL_SANDBOX, n)); n++) {
         CHECK(strlen(help) > 10 && strlen(help) < 90);
         CHECK(!strchr(help, '\n'));
     }
     CHECK(n >= 5);
-    CHECK_CONTAINS(ctl_verb_help(0), "kill");
-    CHECK(!ctl_verb_help(1000));
+    CHECK_CONTAINS(ctl_verb_help(CTL_SANDBOX, 0), "kill");
+    CHECK(!ctl_verb_help(CTL_SANDBOX, 1000));
 }
