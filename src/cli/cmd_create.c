@@ -79,7 +79,7 @@ static int create_run(struct cli *cli, const void *opts, const struct opt_operan
 
     if (r == 0)
         r = account_get(cli, NULL, &account, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     create.metadata = metadata = pairs_new(&o->metadata);
     create.envs = envs = pairs_new(&o->envs);

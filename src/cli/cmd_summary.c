@@ -47,7 +47,7 @@ static int summary_run(struct cli *cli, const void *opts, const struct opt_opera
                     : account_get(cli, NULL, &account, err);
     if (r == 0)
         r = account_list(account, &boxes, err);
-    if (r < 0)
+    if (r != 0)
         return r;
 
     for (size_t i = 0; i < boxes->n; i++) {

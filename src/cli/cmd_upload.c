@@ -5,6 +5,7 @@
  */
 #include "cmd.h"
 
+#include "interrupt.h"
 #include "prefix.h"
 #include "progress.h"
 #include "remote.h"
@@ -24,6 +25,7 @@ struct upload {
     char *path;           /* owned; without links */
     struct e2b_entry old; /* what is there; mode 0: nothing */
     struct e2b_call *call;
+    int signum; /* that ended it, or 0 */
 };
 
 /* --- requests ---------------------------------------------------------------------------- */
@@ -59,13 +61,18 @@ static int send_to(struct upload *u, const char *path, struct e2b_err *err)
         .off = u->source->off,
         .len = u->source->len,
     };
+    struct interrupt interrupt;
     struct progress progress;
     int r;
 
+    interrupt_start(&interrupt, u->cli->loop, &u->call);
     progress_start(&progress, u->cli, u->source->len, bytes_sent, u);
     u->call = e2b_file_write(u->target->account->client, u->target->id, &write, on_written, u);
     r = e2b_wait(u->call, err);
     progress_stop(&progress);
+    interrupt_stop(&interrupt);
+    if (r < 0)
+        u->signum = interrupt.signum;
     return r;
 }
 
@@ -77,6 +84,8 @@ static int send_new(struct upload *u, struct e2b_err *err)
     struct e2b_entry entry = { 0 };
     int r = send_to(u, u->path, err);
 
+    if (u->signum)
+        cli_note(u->cli, "a part may be left in the sandbox");
     if (r == 0 && u->source->is_executable)
         r = file_op(u, E2B_FOP_CHMOD, &args, &entry, err);
     e2b_entry_clear(&entry);
@@ -194,7 +203,7 @@ static int upload_file(struct cli *cli, const struct target *target, const char 
     source_close(&source);
     free(u.path);
     e2b_entry_clear(&u.old);
-    return r;
+    return u.signum ? 128 + u.signum : r;
 }
 
 static int upload_run(struct cli *cli, const void *opts, const struct opt_operands *operands,

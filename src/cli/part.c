@@ -4,6 +4,7 @@
 #include "util/path.h"
 #include "util/xalloc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,6 +94,7 @@ int part_open(const char *path, const char *name, struct part *out, struct e2b_e
 
     if (r < 0)
         return r;
+    assert(part.path);
     if (lstat(part.path, &old) < 0)
         r = errno == ENOENT ? open_temp(&part, NULL, err) : fail(err, part.path);
     else if (S_ISREG(old.st_mode))

@@ -94,7 +94,7 @@ int source_open(const char *path, struct source *out, struct e2b_err *err)
     bool is_stdin = strcmp(path, "-") == 0;
     const char *name = is_stdin ? "standard input" : path;
     struct source source = { .fd = STDIN_FILENO, .is_borrowed = is_stdin };
-    struct stat st;
+    struct stat st = { 0 };
     off_t at;
     int r = 0;
 

@@ -277,13 +277,33 @@ no_temporaries() { # in /tmp of the sandbox
     random_file "$T/in" 500000
     echo precious >"$T/old"
     sandbox_put "$id" /tmp/f <"$T/old"
-    fault '[{"match":{"method":"POST","path":"/files"},"kind":"status","value":507}]'
+    fault '[{"match":{"method":"POST","path":"/file[s]"},"kind":"status","value":507}]'
     assert_one_sentence 8 e2b-inspect upload "$id" "$T/in" /tmp/f
     no_temporaries
-    fault '[{"match":{"method":"POST","path":"/files"},"kind":"reset","value":0}]'
+    fault '[{"match":{"method":"POST","path":"/file[s]"},"kind":"reset","value":0}]'
     run ! e2b-inspect upload "$id" "$T/in" /tmp/f
     fault '[]'
     assert_remote /tmp/f "$T/old"
+}
+
+@test "Ctrl-C ends an upload, and nothing of it is left" {
+    truncate -s 200M "$T/in"
+    echo precious >"$T/old"
+    sandbox_put "$id" /tmp/f <"$T/old"
+    python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' e2b-inspect upload "$id" "$T/in" /tmp/f 3>&- &
+    pid=$!
+    sending() { # SIGINT is caught
+        [ "$(cat /proc/$pid/comm)" = e2b-inspect ] && grep -q '^SigBlk:.*[23]$' "/proc/$pid/status"
+    }
+    wait_until 10 sending
+    kill -INT $pid
+    faster_than 5000 wait_until 10 process_gone $pid
+    run wait $pid
+    assert_equal "$status" 130
+    assert_remote /tmp/f "$T/old"
+    no_temporaries
 }
 
 @test "an executable file stays one" {
@@ -321,7 +341,7 @@ no_temporaries() { # in /tmp of the sandbox
 
 @test "a long upload shows its progress on a terminal" {
     random_file "$T/in" 1500000
-    fault '[{"match":{"method":"POST","path":"/files"},"kind":"delay","value":1500}]'
+    fault '[{"match":{"method":"POST","path":"/file[s]"},"kind":"delay","value":1500}]'
     script -qec "e2b-inspect upload $id $T/in /tmp/out" /dev/null >"$T/shown" </dev/null
     assert_remote /tmp/out "$T/in"
     tr '\r' '\n' <"$T/shown" | grep -E 'of 1\.4 MiB, [0-9]+ %'
