@@ -45,15 +45,22 @@ missing=()
 for package in "${packages[@]}"; do
     grep -qxF -- "$package" <<<"$installed" || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+# Only the smallest Debian lacks this link; without it nobody but root can unmount.
+mtab=/etc/mtab
+[ ${#missing[@]} -eq 0 ] && [ -e $mtab ] && exit 0
 
 if [ "$(id -u)" -eq 0 ]; then
     as_root=(env)
 elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
     as_root=(sudo)
+elif [ ${#missing[@]} -eq 0 ]; then
+    die "no permission to make $mtab; as root: ln -s ../proc/self/mounts $mtab"
 else
     die "no permission to install packages; as root: apt-get install ${missing[*]}"
 fi
+[ -e $mtab ] || "${as_root[@]}" ln -s ../proc/self/mounts $mtab ||
+    die "$mtab cannot be made"
+[ ${#missing[@]} -eq 0 ] && exit 0
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
