@@ -52,6 +52,7 @@ void snapshot_await(struct snapshot *snap, loop_fn *cancel, void *arg);
 
 /* The fill functions that tree.c names, one vfile_<name>.c each. */
 void vfile_info_fill(struct snapshot *snap);         /* <id>/info.json */
+void vfile_detail_fill(struct snapshot *snap);       /* <id>/detail.json */
 void vfile_state_fill(struct snapshot *snap);        /* <id>/state */
 void vfile_metrics_fill(struct snapshot *snap);      /* <id>/metrics */
 void vfile_metrics_json_fill(struct snapshot *snap); /* <id>/metrics.json */

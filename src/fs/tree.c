@@ -11,6 +11,12 @@ const struct node_entry tree_sandbox[] = {
       .mode = 0444,
       .fill = vfile_info_fill,
       .mtime = vfile_info_mtime },
+    { .name = "detail.json",
+      .type = &node_snapshot,
+      .mode = 0444,
+      .flags = NODE_HIDDEN,
+      .fill = vfile_detail_fill,
+      .age_ms = 2000 }, /* the list's: each look beyond that is a request */
     { .name = "state", .type = &node_snapshot, .mode = 0444, .fill = vfile_state_fill },
     { .name = "metrics", .type = &node_snapshot, .mode = 0444, .fill = vfile_metrics_fill },
     { .name = "metrics.json",

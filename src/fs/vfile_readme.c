@@ -9,6 +9,7 @@ static const char before[] =
     "code, often code that nobody has read).  e2bfs mounts it; see e2bfs(1) and e2bfs(5).\n"
     "\n"
     "  <id>/info.json     what the service knows of the sandbox\n"
+    "  <id>/detail.json   more of it (not listed: each look is a request)\n"
     "  <id>/state         running or paused\n"
     "  <id>/metrics       latest sample, \"key value\" lines, bytes; also metrics.json\n"
     "  <id>/ctl           write commands here; reading shows state and help\n"

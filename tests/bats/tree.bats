@@ -94,6 +94,35 @@ readonly VIRTUAL_FILES='info.json state metrics metrics.json ctl error'
     run ! grep -iE 'token|uptime|remaining' "$info"
 }
 
+@test "detail.json is the API's single object, without secrets, and only for who asks" {
+    id=$(make_sandbox '{"autoPause":true}')
+    paused=$(make_sandbox)
+    pause_sandbox "$paused"
+    mount_fs
+    expected=$(api GET "/sandboxes/$id" | jq -S 'del(.envdAccessToken, .trafficAccessToken)')
+    token=$(api GET "/sandboxes/$id" | jq -r .envdAccessToken)
+    [ ${#token} -gt 8 ]
+    ledger_clear
+    detail=$MNT/$id/detail.json
+    assert_equal "$(jq -S . "$detail")" "$expected"
+    assert_equal "$(stat -c '%a %s' "$detail")" "444 $(wc -c <"$detail")"
+    run ! grep -F "$token" "$detail"
+    run ! grep -i accesstoken "$detail"
+    assert_equal "$(jq -r .state "$MNT/$paused/detail.json")" paused
+    assert_only_reads
+    assert_equal "$(ledger_count '.plane == "data"')" 0
+    # Neither listed nor asked for by whoever walks.
+    run ! grep -x detail.json <(ls -A "$MNT/$id")
+    asked() { ledger_count ".path == \"/sandboxes/$id\""; }
+    n=$(asked)
+    ls -l "$MNT/$id" >/dev/null
+    find "$MNT/$id" -maxdepth 1 -ls >/dev/null
+    assert_equal "$(asked)" "$n"
+    kill_sandbox "$id"
+    gone() { run fsop stat "$detail"; [ "$output" = ENOENT ]; }
+    wait_until 5 gone
+}
+
 @test "state follows pause" {
     id=$(make_sandbox)
     mount_fs
