@@ -31,6 +31,7 @@ static const struct op {
     [MSG_OPEN_WRITE] = { op_open_write, false },
     [MSG_COMPOSE] = { op_compose, false },
     [MSG_CONNECT] = { op_connect, false },
+    [MSG_WATCH] = { op_watch, false },
     [MSG_METRICS] = { op_metrics, false },
     [MSG_SPAWN] = { op_spawn, true },
     [MSG_SIGNAL] = { op_signal, true },

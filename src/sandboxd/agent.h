@@ -85,6 +85,7 @@ typedef bool agent_op(struct msg *in, struct msg *out, struct fail *fail);
 
 agent_op op_stat, op_list, op_mkdir, op_move, op_remove;
 agent_op op_open_read, op_open_write, op_compose;
+agent_op op_watch;
 agent_op op_spawn, op_signal, op_connect, op_freeze, op_metrics;
 
 /* The main thread's: reports ended children as MSG_EXITED. */

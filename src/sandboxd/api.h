@@ -27,6 +27,7 @@ api_fn envd_health, envd_metrics, envd_envs;
 api_fn envd_files_get, envd_files_post, envd_files_begin, envd_compose;
 void envd_files_body(struct request *rq, const char *data, size_t len);
 api_fn envd_stat, envd_list_dir, envd_make_dir, envd_move, envd_remove;
+api_fn envd_watch_dir, envd_create_watcher, envd_get_watcher_events, envd_remove_watcher;
 api_fn envd_start, envd_connect, envd_list, envd_update;
 api_fn envd_send_input, envd_close_stdin, envd_send_signal;
 api_fn envd_stream_input, envd_stream_input_begin;

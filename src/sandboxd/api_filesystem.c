@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* envd's Filesystem service: the agent does the work, here it is put into words. */
+#include "api_filesystem.h"
+
 #include "api.h"
-#include "rpc.h"
 #include "util/clock.h"
 #include "util/xalloc.h"
 
@@ -44,8 +45,7 @@ static bool read_metadata(struct msg *m, json_t *entry)
     return !m->bad;
 }
 
-/* Reads one EntryInfo; NULL with the field's name in *bad_field if it can't be JSON. */
-static json_t *read_entry(struct msg *m, const char **bad_field)
+json_t *filesystem_entry(struct msg *m, const char **bad_field)
 {
     json_t *o = json_object();
     size_t len;
@@ -109,9 +109,8 @@ static void fail_entry(struct rpc *rpc, const char *field)
                  field ? field : "name");
 }
 
-/* Sends {user, paths...}; true with the reply at its results, false if it was answered. */
-static bool ask(struct rpc *rpc, enum msg_kind kind, const char *const *fields, int64_t extra,
-                struct msg *reply)
+bool filesystem_ask(struct rpc *rpc, enum msg_kind kind, const char *const *fields,
+                    int64_t extra, struct msg *reply)
 {
     automsg struct msg request = MSG_INIT;
     const char *text;
@@ -141,9 +140,9 @@ static void entry_call(struct request *rq, enum msg_kind kind, const char *const
     const char *field;
     json_t *entry;
 
-    if (!rpc_begin(&rpc, rq, RPC_UNARY) || !ask(&rpc, kind, fields, -1, &reply))
+    if (!rpc_begin(&rpc, rq, RPC_UNARY) || !filesystem_ask(&rpc, kind, fields, -1, &reply))
         return;
-    entry = read_entry(&reply, &field);
+    entry = filesystem_entry(&reply, &field);
     if (!entry)
         fail_entry(&rpc, field);
     else
@@ -171,7 +170,7 @@ void envd_remove(struct request *rq)
     automsg struct msg reply = MSG_INIT;
 
     if (rpc_begin(&rpc, rq, RPC_UNARY) &&
-        ask(&rpc, MSG_REMOVE, (const char *const[]){ "path", NULL }, -1, &reply))
+        filesystem_ask(&rpc, MSG_REMOVE, (const char *const[]){ "path", NULL }, -1, &reply))
         rpc_reply(&rpc, NULL);
 }
 
@@ -190,12 +189,12 @@ void envd_list_dir(struct request *rq)
                  "unmarshal message: proto: invalid value for uint32 field depth");
         return;
     }
-    if (!ask(&rpc, MSG_LIST, (const char *const[]){ "path", NULL }, depth, &reply))
+    if (!filesystem_ask(&rpc, MSG_LIST, (const char *const[]){ "path", NULL }, depth, &reply))
         return;
     count = msg_get_u32(&reply);
     list = json_array();
     for (uint32_t i = 0; i < count; i++) {
-        json_t *entry = read_entry(&reply, &field);
+        json_t *entry = filesystem_entry(&reply, &field);
 
         if (!entry) {
             json_decref(list);

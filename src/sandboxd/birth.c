@@ -8,6 +8,7 @@
 #include "util/codec.h"
 #include "util/log.h"
 #include "util/xalloc.h"
+#include "watchers.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -74,6 +75,7 @@ static void complete(struct sandbox *sb)
     sb->refs = 1;
     LIST_INIT(&sb->live);
     sb->processes = process_table_new();
+    sb->watchers = watchers_new();
 }
 
 static struct sandbox *make(struct life_spec *spec)

@@ -29,6 +29,10 @@ enum msg_kind {
     MSG_EXITED, /* pid, wait status */
     MSG_HELLO,  /* the agent runs */
 
+    /* On the socket that a watch is told through (agent_watch.c). */
+    MSG_WATCH_EVENT, /* name, EventType, has entry, EntryInfo if it has */
+    MSG_WATCH_ERROR, /* code, text; the last one */
+
     /* Requests; the payloads are described where agent.h lists the operations. */
     MSG_STAT = 16,
     MSG_LIST,
@@ -43,8 +47,12 @@ enum msg_kind {
     MSG_CONNECT,
     MSG_FREEZE,
     MSG_METRICS,
+    MSG_WATCH,
     MSG_KIND_END,
 };
+
+/* flags of MSG_WATCH */
+enum { WATCH_RECURSIVE = 1, WATCH_ENTRIES = 2 };
 
 enum { MSG_INLINE_MAX = 60 << 10, MSG_FDS_MAX = 8 };
 #define MSG_PAYLOAD_MAX MIB(256)

@@ -4,6 +4,7 @@
 #include "process.h"
 #include "util/clock.h"
 #include "util/xalloc.h"
+#include "watchers.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -78,6 +79,7 @@ static void sandbox_free(struct sandbox *sb)
     container_stop(sb->container);
     channel_close(sb->channel);
     process_table_free(sb->processes);
+    watchers_free(sb->watchers);
     if (sb->root && !sb->is_kept)
         container_remove_tree(sb->root);
     json_decref(sb->metadata);

@@ -76,6 +76,8 @@ struct sandbox {
 
     /* process.c's, under its own lock */
     struct process_table *processes;
+    /* watchers.c's, likewise */
+    struct watcher_table *watchers;
 };
 
 void store_lock(void);
