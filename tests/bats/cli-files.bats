@@ -82,6 +82,16 @@ make_tree() {
     assert_equal "$output" ''
 }
 
+@test "a directory that can't be listed is reported, the others are shown, and the exit code is 7" {
+    make_tree
+    fault '[{"match":{"path":"/filesystem.Filesystem/ListDir"},"kind":"delay","value":0,"times":1},
+        {"match":{"path":"/filesystem.Filesystem/ListDir"},"kind":"status","value":403,"times":1}]'
+    exits 7 e2b-inspect files -r "$id" /tmp/t -o id
+    assert_equal "$(grep -c '^/tmp/t/' <<<"$output")" "$(sort -u <<<"$output" | wc -l)"
+    grep -qx /tmp/t/b.d <<<"$output"
+    [ -n "$stderr" ]
+}
+
 @test "files works by a path inside a mount" {
     make_tree
     mount_fs
@@ -156,6 +166,8 @@ make_tree() {
     run ! e2b-inspect download "$id" /tmp/in "$T/no/such/dir"
     run ! e2b-inspect download "$id" /tmp/in "$T/new/"
     e2b-inspect download "$id" /tmp/in /dev/null
+    assert_one_sentence 8 e2b-inspect download "$id" /tmp/in /dev/full
+    assert_match "$stderr" /dev/full
     mkfifo "$T/fifo"
     e2b-inspect download "$id" /tmp/in "$T/fifo" 3>&- &
     assert_equal "$(cat "$T/fifo")" new

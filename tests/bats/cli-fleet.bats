@@ -126,6 +126,24 @@ is_gone() {
     assert_between $(($(now_ms) - start)) 900 $((5000 * SLOW))
 }
 
+@test "summary and kill-all take the account of a mount" {
+    mount_fs
+    assert_equal "$(e2b-inspect summary "$MNT" -o json | jq .total_count)" 1
+    assert_equal "$(e2b-inspect kill-all -n "$MNT")" "$id  would be killed"
+    exits 3 e2b-inspect summary "$T"
+    exits 3 e2b-inspect kill-all -f "$T"
+    assert_equal "$(state_of "$id")" running
+}
+
+@test "every command of this file and of cli-files has a help of its own" {
+    for command in summary kill-all files download upload cat timeout extend pause resume create ps; do
+        exits 0 e2b-inspect "$command" --help
+        assert_match "$output" "Usage: e2b-inspect $command "
+        e2b-inspect --help | grep -q "^  $command "
+        assert_one_sentence 2 e2b-inspect "$command" --no-such-option
+    done
+}
+
 # --- create ------------------------------------------------------------------------------------
 
 @test "create prints an id, and sends what it was told" {
