@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uthash.h>
 
+enum { POINTER = sizeof(const struct e2b_sandbox *) };
+
 struct view_dir {
     char *name; /* owned */
     bool is_link;
@@ -67,7 +69,7 @@ static void add_member(struct view_dir *dir, const struct e2b_sandbox *s)
         return; /* a key that stands twice in its metadata */
     if (dir->n == dir->cap) {
         dir->cap = dir->cap ? 2 * dir->cap : 1;
-        dir->members = xreallocarray(dir->members, dir->cap, sizeof(*dir->members));
+        dir->members = xreallocarray(dir->members, dir->cap, POINTER);
     }
     dir->members[dir->n++] = s;
 }
@@ -223,7 +225,7 @@ const struct e2b_sandbox *view_link(const struct view_dir *dir, const char *name
         return child->is_link ? child->members[0] : NULL;
     if (dir->n == 0)
         return NULL;
-    member = bsearch(name, dir->members, dir->n, sizeof(*dir->members), by_id);
+    member = bsearch(name, dir->members, dir->n, POINTER, by_id);
     return member ? *member : NULL;
 }
 

@@ -79,6 +79,19 @@ load helpers
     run ! grep -vE "^[a-z0-9]+(\s([0-9.]+|-)){8}$" <<<"$all"
 }
 
+@test "metrics of more than a hundred are two requests" {
+    for _ in {1..103}; do
+        make_sandbox >/dev/null
+    done
+    mount_fs
+    ledger_clear
+    assert_equal "$(wc -l <"$MNT/.e2b/metrics")" 103
+    # Once more where a slow machine lets samples grow old between stat and open.
+    asked=$(ledger_count '.path | startswith("/sandboxes/metrics")')
+    [ "$asked" -le $((2 * SLOW)) ] || fail "$(ledger_list)"
+    assert_equal "$(cut -f 1 "$MNT/.e2b/metrics")" "$(cut -f 1 "$MNT/.e2b/index")"
+}
+
 @test "metrics of the account fail when they can't be had, and never pretend" {
     make_sandbox >/dev/null
     mount_fs
