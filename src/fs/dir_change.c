@@ -39,7 +39,8 @@ struct change {
     mode_t mode;
     mode_t made; /* the kind of what is made, 0: nothing */
     enum e2b_fop fop;
-    bool is_exclusive; /* rename: RENAME_NOREPLACE */
+    bool is_exclusive;   /* rename: RENAME_NOREPLACE */
+    bool takes_existing; /* create: without O_EXCL */
     struct fuse_file_info fi;
     struct inode *first;   /* to be committed once it is permitted, or NULL; borrowed */
     int rounds;            /* of waiting for commits */
@@ -106,7 +107,10 @@ static void change_done(void *arg, const struct e2b_entry *entry, const struct e
         forget_listing(c->dir);
         if (c->to_dir)
             forget_listing(c->to_dir);
-        fsreq_reply_err(c->req, err);
+        if (err->errnum == EEXIST && c->takes_existing)
+            fsreq_reply_errno(c->req, ESTALE); /* the kernel looks again, and opens it */
+        else
+            fsreq_reply_err(c->req, err);
     } else if (c->made && (!entry || (entry->mode & S_IFMT) != c->made)) {
         /* The kernel would be told of a node that it then has no use for. */
         struct e2b_err lie = { 0 };
@@ -412,12 +416,15 @@ void change_create(struct fsreq *req, struct inode *dir, const char *name, mode_
     c = change_new(req, dir, name);
     c->mode = mode & 07777;
     c->fi = *fi;
-    if (!(fi->flags & O_EXCL)) {
+    c->takes_existing = !(fi->flags & O_EXCL);
+    /* Its absence may be half a second old.  Who truncates loses nothing by that; who appends,
+     * or creates exclusively, has to hear it from the sandbox. */
+    if (c->takes_existing && (fi->flags & O_TRUNC)) {
         c->start = start_local;
         change_permit(c, &in_dir, 1);
         return;
     }
-    c->fop = E2B_FOP_CREATE; /* only the sandbox can say that it is the first */
+    c->fop = E2B_FOP_CREATE;
     c->made = S_IFREG;
     c->start = start_fop;
     c->apply = apply_exclusive;

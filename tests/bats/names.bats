@@ -159,3 +159,17 @@ assert os.pread(fd, 100, 0) != b"new"'
     assert_equal "$(sandbox_get "$id" /tmp/f)" new
 }
 
+
+@test "who appends to a file that the sandbox just made appends, and touch empties nothing" {
+    for how in append touch; do
+        run stat "$fs/tmp/$how" # its absence is known now
+        [ "$status" -ne 0 ]
+        sandbox_exec "$id" sh -c 'echo theirs >"/tmp/$1"' sh $how
+        case $how in
+        append) echo ours >>"$fs/tmp/$how" ;;
+        touch) touch "$fs/tmp/$how" ;;
+        esac
+    done
+    assert_equal "$(sandbox_exec "$id" cat /tmp/append)" $'theirs\nours'
+    assert_equal "$(sandbox_exec "$id" cat /tmp/touch)" theirs
+}

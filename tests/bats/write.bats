@@ -110,6 +110,7 @@ copied_in() {
 }
 
 @test "a failed fsync stays failed until reported, and its content is kept" {
+    head -c 100000 /dev/zero >"$fs/tmp/new" # what changes in the middle is uploaded anew
     fault '[{"match":{"method":"POST","path":"/file[s]"},"kind":"status","value":507}]'
     errno_is ENOSPC fsync "$fs/tmp/new" precious
     fault '[]'
