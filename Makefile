@@ -24,7 +24,7 @@ endif
 
 PKGS_LIB  := libcurl jansson nettle
 PKGS_FUSE := fuse3
-PKGS_SRV  := libmicrohttpd
+PKGS_SRV  := libmicrohttpd zlib
 PKGS_ALL  := $(PKGS_LIB) $(PKGS_FUSE) $(PKGS_SRV)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS_ALL) 2>/dev/null)
 

@@ -14,7 +14,7 @@ die() {
 # To build and to run the three programs.
 run_packages=(
     gcc libc6-dev make pkg-config
-    libfuse3-dev fuse3 libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev nettle-dev
+    libfuse3-dev fuse3 libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev nettle-dev zlib1g-dev
     uthash-dev bubblewrap ca-certificates
 )
 

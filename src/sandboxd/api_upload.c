@@ -7,6 +7,7 @@
  */
 #include "api.h"
 #include "api_files.h"
+#include "gzip.h"
 #include "util/json.h"
 #include "util/path.h"
 #include "util/xalloc.h"
@@ -30,6 +31,7 @@ struct upload {
     json_t *metadata;
     struct MHD_PostProcessor *form; /* NULL: raw body */
     char *form_name;                /* the filename of the part being written */
+    struct gunzip *gunzip;          /* NULL: the body isn't compressed */
     bool form_has_data;             /* some of that part was written */
     int failed_status;              /* the first failure; the rest of the body is dropped */
     char *failed_text;
@@ -41,6 +43,7 @@ static void upload_free(void *state)
 
     if (u->form)
         MHD_destroy_post_processor(u->form);
+    gunzip_free(u->gunzip);
     if (u->fd >= 0)
         close(u->fd);
     json_decref(u->done);
@@ -273,6 +276,7 @@ void envd_files_begin(struct request *rq)
     const char *path = query_get(&rq->query, "path");
     const char *encoding = request_header(rq, "Content-Encoding");
     struct upload *u;
+    bool is_gzip;
 
     if (query_count(&rq->query, "path") > 1) {
         respond_text(rq, 400, "Invalid format for parameter path: multiple values\n");
@@ -280,7 +284,8 @@ void envd_files_begin(struct request *rq)
     }
     if (!files_authorised(rq, "write"))
         return;
-    if (encoding && encoding[0] && strcasecmp(encoding, "identity") != 0) {
+    is_gzip = encoding && strcasecmp(encoding, "gzip") == 0;
+    if (encoding && encoding[0] && !is_gzip && strcasecmp(encoding, "identity") != 0) {
         envd_error(rq, 400, "unsupported content encoding: %s", encoding);
         return;
     }
@@ -288,6 +293,7 @@ void envd_files_begin(struct request *rq)
     u->rq = rq;
     u->fd = -1;
     u->done = json_array();
+    u->gunzip = is_gzip ? gunzip_new() : NULL;
     rq->state = u;
     rq->free_state = upload_free;
     if (!read_metadata(u)) {
@@ -303,22 +309,43 @@ void envd_files_begin(struct request *rq)
                    type ? type : "");
     } else if (!path) {
         envd_error(rq, 400, "path query parameter is required for raw body upload");
-    } else if (!open_target(u, path)) {
+    } else if (!is_gzip && !open_target(u, path)) {
         answer_failure(u);
         rq->is_cut = !rq->is_answered;
     }
+}
+
+/* A piece of the body as it is meant; false if the rest doesn't matter. */
+static bool take_plain(void *arg, const char *data, size_t len)
+{
+    struct upload *u = arg;
+
+    if (u->form) {
+        if (MHD_post_process(u->form, data, len) != MHD_YES)
+            upload_fail(u, 400, "error parsing multipart form");
+    } else if (u->fd >= 0 || open_target(u, query_get(&u->rq->query, "path"))) {
+        write_data(u, data, len);
+    }
+    return !u->failed_status;
+}
+
+/* Something that isn't gzip has no effect at all; what breaks later leaves what it had. */
+static void fail_gunzip(struct upload *u)
+{
+    if (gunzip_has_header(u->gunzip))
+        upload_fail(u, 500, "error writing file: unexpected EOF");
+    else
+        upload_fail(u, 400, "error decoding request body: gzip: invalid header");
 }
 
 void envd_files_body(struct request *rq, const char *data, size_t len)
 {
     struct upload *u = rq->state;
 
-    if (u->form) {
-        if (MHD_post_process(u->form, data, len) != MHD_YES)
-            upload_fail(u, 400, "error parsing multipart form");
-    } else {
-        write_data(u, data, len);
-    }
+    if (!u->gunzip)
+        take_plain(u, data, len);
+    else if (!u->failed_status && gunzip_push(u->gunzip, data, len, take_plain, u) == -EPROTO)
+        fail_gunzip(u);
 }
 
 void envd_files_post(struct request *rq)
@@ -326,6 +353,10 @@ void envd_files_post(struct request *rq)
     struct upload *u = rq->state;
     autobuf struct buf text = BUF_MAX(MIB(4));
 
+    if (u->gunzip && !u->failed_status && !gunzip_is_complete(u->gunzip))
+        fail_gunzip(u);
+    else if (u->gunzip && !u->form && u->fd < 0 && !u->failed_status)
+        take_plain(u, "", 0); /* an empty file */
     if (u->form) {
         if (MHD_destroy_post_processor(u->form) != MHD_YES)
             upload_fail(u, 400, "error parsing multipart form");

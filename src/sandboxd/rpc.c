@@ -2,11 +2,13 @@
 #include "rpc.h"
 
 #include "frames.h"
+#include "gzip.h"
 #include "util/codec.h"
 #include "util/json.h"
 #include "util/xalloc.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -95,6 +97,18 @@ void rpc_fail(struct rpc *rpc, enum e2b_connect_code code, const char *fmt, ...)
     respond(rpc->rq, 200, TYPE_STREAM, frame.data, frame.len);
 }
 
+static void respond_unary(struct rpc *rpc, const char *text, size_t len)
+{
+    autobuf struct buf packed = BUF_MAX(MIB(256));
+
+    if (rpc->wants_gzip && gzip_buf(text, len, &packed) == 0) {
+        response_header(rpc->rq, "Content-Encoding", "gzip");
+        respond(rpc->rq, 200, TYPE_UNARY, packed.data, packed.len);
+    } else {
+        respond(rpc->rq, 200, TYPE_UNARY, text, len);
+    }
+}
+
 void rpc_reply(struct rpc *rpc, json_t *message)
 {
     autojson json_t *owned = message ? message : json_object();
@@ -105,7 +119,7 @@ void rpc_reply(struct rpc *rpc, json_t *message)
         rpc_fail(rpc, E2B_CONNECT_INTERNAL, "marshal message: the answer can't be encoded");
         return;
     }
-    respond(rpc->rq, 200, TYPE_UNARY, text, strlen(text));
+    respond_unary(rpc, text, strlen(text));
     free(text);
 }
 
@@ -120,6 +134,28 @@ static bool is_type(const char *type, const char *wanted)
            (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
+static bool is_coding(const char *text, const char *name)
+{
+    return text && strcasecmp(text, name) == 0;
+}
+
+/* The first coding of the list that is known decides; weights are ignored. */
+static bool accepts_gzip(const char *list)
+{
+    while (list && *list) {
+        size_t len;
+
+        list += strspn(list, " \t,");
+        len = strcspn(list, " \t,;");
+        if (len == 4 && strncasecmp(list, "gzip", len) == 0)
+            return true;
+        if (len == 8 && strncasecmp(list, "identity", len) == 0)
+            return false;
+        list += strcspn(list, ",");
+    }
+    return false;
+}
+
 /* What must hold before the call exists: these failures have a status of their own. */
 static bool check_headers(struct rpc *rpc)
 {
@@ -127,6 +163,7 @@ static bool check_headers(struct rpc *rpc)
     const char *encoding = request_header(
         rq, rpc->kind == RPC_UNARY ? "Content-Encoding" : "Connect-Content-Encoding");
     const char *version = request_header(rq, "Connect-Protocol-Version");
+    const char *accept = request_header(rq, "Accept-Encoding");
 
     if (!is_type(request_header(rq, "Content-Type"),
                  rpc->kind == RPC_UNARY ? TYPE_UNARY : TYPE_STREAM)) {
@@ -135,11 +172,15 @@ static bool check_headers(struct rpc *rpc)
         respond(rq, 415, NULL, NULL, 0);
         return false;
     }
-    if (encoding && encoding[0] && strcasecmp(encoding, "identity") != 0) {
+    if (encoding && encoding[0] && !is_coding(encoding, "identity") &&
+        !is_coding(encoding, "gzip")) {
         rpc_fail(rpc, E2B_CONNECT_UNIMPLEMENTED,
-                 "unknown compression \"%s\": supported encodings are identity", encoding);
+                 "unknown compression \"%s\": supported encodings are gzip", encoding);
         return false;
     }
+    rpc->is_packed = is_coding(encoding, "gzip");
+    /* What came packed is answered packed, unless the client says otherwise. */
+    rpc->wants_gzip = accept && accept[0] ? accepts_gzip(accept) : rpc->is_packed;
     if (version && strcmp(version, "1") != 0) {
         rpc_fail(rpc, E2B_CONNECT_INVALID_ARGUMENT,
                  "connect-protocol-version must be \"1\": got \"%s\"", version);
@@ -215,6 +256,35 @@ static bool find_message(struct rpc *rpc, const char **data, size_t *len)
     return true;
 }
 
+/* Unpacks the message, if it is packed. */
+static bool unpack(struct rpc *rpc, const char **data, size_t *len)
+{
+    bool is_frame = rpc->kind == RPC_STREAM;
+    int r;
+
+    if (is_frame && !(buf_str(&rpc->rq->body)[0] & FRAME_COMPRESSED))
+        return true;
+    if (is_frame && !rpc->is_packed) {
+        rpc_fail(rpc, E2B_CONNECT_INTERNAL,
+                 "protocol error: sent compressed message without compression support");
+        return false;
+    }
+    if (!rpc->is_packed || *len == 0)
+        return true;
+    rpc->plain.max = BODY_MAX_DEFAULT;
+    r = gunzip_buf(*data, *len, &rpc->plain);
+    if (r < 0) {
+        rpc_fail(rpc,
+                 r == -EFBIG ? E2B_CONNECT_RESOURCE_EXHAUSTED : E2B_CONNECT_INVALID_ARGUMENT,
+                 "get decompressor: gzip: %s",
+                 r == -EFBIG ? "the message is too big" : "invalid header");
+        return false;
+    }
+    *data = buf_str(&rpc->plain);
+    *len = rpc->plain.len;
+    return true;
+}
+
 bool rpc_begin(struct rpc *rpc, struct request *rq, enum rpc_kind kind)
 {
     struct e2b_err err = { 0 };
@@ -222,7 +292,8 @@ bool rpc_begin(struct rpc *rpc, struct request *rq, enum rpc_kind kind)
     size_t len;
 
     *rpc = (struct rpc){ .rq = rq, .kind = kind };
-    if (!check_headers(rpc) || !check_timeout(rpc) || !find_message(rpc, &data, &len))
+    if (!check_headers(rpc) || !check_timeout(rpc) || !find_message(rpc, &data, &len) ||
+        !unpack(rpc, &data, &len))
         return false;
     if (jparse(data, len, &rpc->in, &err) < 0 || !json_is_object(rpc->in)) {
         rpc_fail(rpc, E2B_CONNECT_INVALID_ARGUMENT, "unmarshal message: %s",
@@ -237,6 +308,7 @@ void rpc_end(struct rpc *rpc)
 {
     json_decref(rpc->in);
     free(rpc->user);
+    buf_clear(&rpc->plain);
     *rpc = (struct rpc){ 0 };
 }
 

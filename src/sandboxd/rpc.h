@@ -21,6 +21,9 @@ struct rpc {
     enum rpc_kind kind;
     json_t *in;            /* owned: the message, an object */
     char *user;            /* owned */
+    struct buf plain;      /* owned: the message, if it came compressed */
+    bool is_packed;        /* the request's messages may be gzip */
+    bool wants_gzip;       /* of a unary answer */
     int64_t time_limit_ms; /* of Connect-Timeout-Ms; 0: none */
 };
 

@@ -238,3 +238,40 @@ TABLE
     peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$SERVER_PID/status")
     [ "$peak" -lt 65536 ] || fail "$peak KiB"
 }
+
+@test "compressed requests and answers" {
+    up() { python3 "$HELPERS/wire.py" raw -i "$id" -H 'Content-Type: application/octet-stream' \
+        -H 'Content-Encoding: gzip' --chunk "$1" POST "/files?path=/tmp/$2"; }
+    zeros() { head -c 300000 /dev/zero; }
+    # Two members are one stream.
+    for n in 1 5 1000; do
+        assert_match "$({ echo one | gzip; echo two | gzip; } | up $n f)" '^200 '
+        assert_equal "$(sandbox_get "$id" /tmp/f)" $'one\ntwo'
+    done
+    assert_match "$(zeros | gzip | up 100 zeros)" '^200 '
+    assert_equal "$(entry /tmp/zeros .size)" '["300000"]'
+    assert_match "$(printf '' | gzip | up 100 empty)" '^200 '
+    assert_equal "$(entry /tmp/empty .size)" '[null]'
+    assert_match "$(echo 'not gzip' | up 100 f)" '^400 '
+    assert_equal "$(sandbox_get "$id" /tmp/f)" $'one\ntwo'
+    assert_match "$(echo shorter | gzip | head -c 20 | up 100 f)" '^500 '
+    assert_match "$(data "$id" -H 'Content-Type: application/octet-stream' -H 'Content-Encoding: br' \
+        --data x /files?path=/tmp/f)" ' 400$'
+
+    stat() { data "$id" -H 'Content-Type: application/json' "$@" /filesystem.Filesystem/Stat; }
+    printf '{"path":"/etc"}' | gzip >"$T/packed"
+    assert_match "$(stat -D "$T/headers" -H 'Accept-Encoding: gzip, deflate' --compressed --data '{"path":"/etc"}')" \
+        '"/etc".* 200$'
+    grep -qi '^content-encoding: gzip' "$T/headers"
+    assert_match "$(stat -D "$T/headers" -H 'Content-Encoding: gzip' --compressed -H 'Accept-Encoding;' \
+        --data-binary "@$T/packed")" '"/etc".* 200$'
+    grep -qi '^content-encoding: gzip' "$T/headers"
+    assert_match "$(stat -H 'Content-Encoding: gzip' -H 'Accept-Encoding: identity' --data-binary "@$T/packed")" \
+        '"/etc".* 200$'
+    assert_match "$(stat -H 'Content-Encoding: gzip' --data x)" '"invalid_argument".* 400$'
+    assert_match "$(stat -H 'Content-Encoding: br' --data x)" 'unknown compression \\"br\\": supported encodings are gzip.* 501$'
+    # Failures are never packed.
+    assert_match "$(stat -H 'Accept-Encoding: gzip' --data '{"path":"/no"}')" '"not_found".* 404$'
+    assert_equal "$(stream -H 'Connect-Content-Encoding: gzip' "$id" filesystem.Filesystem/WatchDir '{"path":"/tmp"}' -n 1)" \
+        '0 {"start":{}}'
+}
