@@ -174,6 +174,10 @@ unit bats asan tsan valgrind fuzz: ## one part of the tests
 	@scripts/install-deps.sh test
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' scripts/run-tests.sh $@
 
+sdk: ## the local server, used by the official Python and JavaScript SDKs (network, node, npm)
+	@$(MAKE) --no-print-directory all
+	@exec tests/sdk/run.sh $(B)/bin $(BUILD)
+
 bench: ## print timings against the local server; nothing is asserted
 	@scripts/install-deps.sh test
 	@$(MAKE) --no-print-directory all
@@ -231,7 +235,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z_. -]+:.*## /{ printf "  %-36s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: all unit-bins fuzz-bins test-bins run test check test-long unit bats asan tsan valgrind \
-	fuzz bench coverage lint format compile_commands.json install uninstall clean help
+	fuzz sdk bench coverage lint format compile_commands.json install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
