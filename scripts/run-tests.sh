@@ -147,6 +147,7 @@ build() {
     local name=$1 log
     shift
     log=$logs/build-$name.log
+    echo "building for: $name"
     if "$make" --no-print-directory -j"$slots" "$@" >"$log" 2>&1; then
         count_one ok
     else
