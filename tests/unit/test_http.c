@@ -523,7 +523,8 @@ TEST(a_stream_that_fails_fails_the_request)
 
 /* ---- streams that are received ---- */
 
-enum { BIG = 20 << 20 };
+/* A stall limit that a sender on a busy machine keeps, and a test can wait for. */
+enum { BIG = 20 << 20, STALL = 1500 };
 
 static bool big(struct conn *c)
 {
@@ -560,7 +561,7 @@ TEST(a_paused_stream_holds_the_sender_back_and_goes_on_without_a_gap)
           &(struct http_request){ .on_head = on_head,
                                   .on_data = on_data,
                                   .may_pause = true,
-                                  .limits = { .stall_ms = 50 } });
+                                  .limits = { .stall_ms = STALL } });
     for (int i = 0; i < 10; i++) {
         size_t len;
         int64_t paused_ms;
@@ -569,7 +570,7 @@ TEST(a_paused_stream_holds_the_sender_back_and_goes_on_without_a_gap)
         len = c.body.len;
         paused_ms = test_now_ms();
         /* Longer than the stall limit: a pause is not a stall. */
-        CHECK_SOON(test_now_ms() - paused_ms > (i ? 5 : 500), loop_turn(loop, 5));
+        CHECK_SOON(test_now_ms() - paused_ms > (i ? 5 : STALL + 200), loop_turn(loop, 5));
         CHECK_INT(c.body.len, len);
         CHECK_INT(c.done, 0);
         c.pause_next = i < 9;
