@@ -273,6 +273,10 @@ int spool_write(struct spool_file *f, const void *data, size_t len, off_t off, b
     return 0;
 }
 
+/* The longest file of an ext4 with blocks of 4 KiB, which is what sandboxes have.  The local
+ * file system may allow more (tmpfs does), or less and then says so itself. */
+#define FILE_BYTES_MAX ((INT64_C(1) << 44) - 4096)
+
 int spool_truncate(struct spool_file *f, int64_t size, struct e2b_err *err)
 {
     int64_t old = f->size;
@@ -280,6 +284,8 @@ int spool_truncate(struct spool_file *f, int64_t size, struct e2b_err *err)
 
     if (size < 0)
         return e2b_fail(err, EINVAL, "truncating %s: negative size", f->path);
+    if (size > FILE_BYTES_MAX)
+        return e2b_fail(err, EFBIG, "truncating %s: beyond the largest file", f->path);
     if (size == old)
         return 0;
     r = prepare_change(f, err);
