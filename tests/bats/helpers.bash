@@ -245,7 +245,7 @@ fs_ends() {
 
 # Every e2bfs on a directory of this test, detached ones too.
 fs_pids() {
-    pgrep -f "e2bfs .*$T" || true
+    pgrep -f "e2bfs .*${T:?}/" || true
 }
 
 # --- judging -----------------------------------------------------------------------------------
@@ -307,6 +307,7 @@ random_file() {
 
 teardown() {
     local pid
+    [ -n "${T-}" ] || return 0 # skipped before anything was made; no pattern may match everybody
     [ -z "$SERVER_PID" ] || fault '[]' 2>/dev/null || true
     if [ -n "$FS_PID" ]; then
         fusermount3 -u "$MNT" 2>/dev/null || fusermount3 -uz "$MNT" 2>/dev/null || true

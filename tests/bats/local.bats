@@ -10,7 +10,7 @@ setup() {
 }
 
 local_servers() {
-    pgrep -f "e2b-sandboxd.*$T" || true
+    pgrep -f "e2b-sandboxd.*${T:?}/" || true
 }
 
 @test "--local needs no account and has something to look at" {
